@@ -1,0 +1,31 @@
+//! The peg to Bitcoin, pure: scripts, transaction layouts, fee shares and the rules that judge them.
+//!
+//! * [`deposit`]: the Taproot address that binds a note and lets the depositor take money back.
+//! * [`exit`]: what a transfer says about money that leaves, and which scripts it may go to.
+//! * [`vault`]: the one UTXO that holds all the money and the transactions that move it.
+//! * [`anchor`]: the chain of UTXOs that orders writers and carries the data.
+//! * [`fees`], [`coins`], [`taproot`]: shares of the miner's fee, operator coins, signatures hashes.
+//! * [`block`]: one Bitcoin block as the fold over the chain takes it.
+//!
+//! Nothing here signs, sends or asks: `tacit-bridge` and `tacit-wallet` do, with what is defined
+//! here. Specification: `docs/spec/bitcoin.md`.
+
+pub mod anchor;
+pub mod block;
+pub mod coins;
+pub mod deposit;
+pub mod exit;
+pub mod fees;
+pub mod taproot;
+pub mod vault;
+
+#[cfg(test)]
+pub(crate) mod fixture;
+
+pub use anchor::{AnchorKeys, AnchorOutcome, AnchorTip, EmptyReason, classify_anchor_spend};
+pub use block::{BlockInput, TxInput};
+pub use coins::Coin;
+pub use deposit::DepositTerms;
+pub use exit::{Exit, ExitError, ExitScript};
+pub use fees::FeeRate;
+pub use vault::{VaultContext, VaultEffects, VaultFault, VaultTip, WithdrawalView, check_vault_tx, eligible};
