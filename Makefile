@@ -1,0 +1,55 @@
+# Everything starts here: `make` lists it. Each target sets the machine up as far as needed.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# Flags for every cargo command, for instance CARGO_FLAGS=--locked.
+CARGO_FLAGS ?=
+ENV := . scripts/env.sh &&
+
+.PHONY: help
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: ## install and build what Tacit needs: packages, bitcoind, the test runner
+	@scripts/setup.sh --tests
+
+.PHONY: build
+build: ## compile the whole workspace
+	@scripts/setup.sh --no-bitcoind
+	@$(ENV) cargo build --workspace $(CARGO_FLAGS)
+
+.PHONY: demo
+demo: ## watch the rollup at work on a private Bitcoin chain; the record goes to target/demo
+	@scripts/setup.sh --meanwhile cargo build -p tacit-node $(CARGO_FLAGS)
+	@$(ENV) "$$CARGO_TARGET_DIR/debug/tacit" demo --out target/demo
+
+.PHONY: test
+test: ## run every test, those against a real bitcoind included
+	@scripts/setup.sh --tests --meanwhile cargo nextest run --workspace --no-run $(CARGO_FLAGS)
+	@$(ENV) cargo nextest run --workspace $(CARGO_FLAGS)
+	@$(ENV) cargo test --doc --workspace $(CARGO_FLAGS)
+
+.PHONY: lint
+lint: ## check formatting, lints, documentation and the house's rules
+	@$(ENV) cargo fmt --all --check
+	@scripts/setup.sh --no-bitcoind
+	@$(ENV) scripts/check-rules.sh
+	@$(ENV) cargo clippy --workspace --all-targets $(CARGO_FLAGS) -- -D warnings
+	@$(ENV) RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps $(CARGO_FLAGS)
+
+.PHONY: bench
+bench: ## measure proving, verifying and hashing
+	@scripts/setup.sh --no-bitcoind
+	@$(ENV) cargo bench --workspace $(CARGO_FLAGS)
+
+.PHONY: keys
+keys: ## make the proving keys now rather than on first use
+	@scripts/setup.sh --no-bitcoind
+	@$(ENV) cargo run -p tacit-node $(CARGO_FLAGS) -- keys
+
+.PHONY: clean-cache
+clean-cache: ## remove all that was built: bitcoind, tools, proving keys, compiled crates
+	@$(ENV) scripts/clean-cache.sh
