@@ -1,0 +1,133 @@
+//! The fold "Bitcoin block → state", the same for nodes, signers and the auditor.
+//!
+//! [`genesis`] gives the state before the first block, [`connect`] the delta of one block on top of
+//! a view, [`disconnect`] the delta that takes the last block back. The caller commits each delta
+//! atomically; the undo data is inside. Two UTXO chains are followed: the anchor chain, which
+//! carries batches, and the vault chain, which holds the money. State never depends on anything
+//! but blocks and `chain.json`. Specification: `docs/spec/bitcoin.md`.
+
+use bitcoin::{OutPoint, TxOut};
+use tacit_protocol::encoding::Encode;
+use tacit_protocol::kv::{Delta, KvError, KvRead, Overlay};
+use tacit_protocol::ledger;
+use tacit_protocol::params::ChainParams;
+use tacit_protocol::peg::{BlockInput, TxInput, vault};
+use thiserror::Error;
+
+use crate::rules::Rules;
+
+mod anchors;
+pub mod records;
+pub mod table;
+mod vaults;
+
+pub use vaults::VaultStateView;
+
+use records::{Cursor, Place, Tip};
+
+/// Blocks for which undo data is kept.
+pub const UNDO_DEPTH: u32 = 1_008;
+
+/// Why a block cannot be connected or disconnected. None of these says anything about the chain's
+/// validity: what anchors and vault transactions do wrong is recorded, not returned.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum ChainError {
+    /// The view failed.
+    #[error(transparent)]
+    Kv(#[from] KvError),
+    /// The block is not the next one on top of the state.
+    #[error("block {height} does not follow the last block applied ({cursor})")]
+    NotNext {
+        /// Height of the block given.
+        height: u32,
+        /// Height of the last block applied.
+        cursor: u32,
+    },
+    /// There is nothing to take back: the fork is below the chain's start or the undo data.
+    #[error("block {0} cannot be taken back: it is the chain's start or its undo data is gone; follow Bitcoin again from the start")]
+    NoUndo(u32),
+}
+
+/// The state before the first block after the chain's start.
+///
+/// # Errors
+/// [`KvError`] if the view fails.
+pub fn genesis(kv: &dyn KvRead, params: &ChainParams) -> Result<Delta, KvError> {
+    let mut overlay = Overlay::new(kv);
+    ledger::write_genesis(&mut overlay)?;
+    let genesis = params.genesis();
+    table::put_cursor(&mut overlay, &Cursor { height: genesis.start_height, hash: genesis.start_hash });
+    let anchor = TxOut {
+        value: tacit_protocol::peg::anchor::ANCHOR_AMOUNT,
+        script_pubkey: genesis.anchor_keys().script_pubkey(),
+    };
+    table::put_anchor_tip(&mut overlay, &Tip { outpoint: genesis.anchor, txout: anchor });
+    let vault = TxOut {
+        value: bitcoin::Amount::from_sat(genesis.vault_amount.to_sat()),
+        script_pubkey: vault::vault_script(genesis.federation_key),
+    };
+    table::put_vault_tip(&mut overlay, &Tip { outpoint: genesis.vault, txout: vault });
+    Ok(overlay.into_delta())
+}
+
+/// The delta of one block, undo data included.
+///
+/// # Errors
+/// [`ChainError::NotNext`] if the block does not follow, or the view's.
+pub fn connect(kv: &dyn KvRead, rules: &Rules, block: &BlockInput) -> Result<Delta, ChainError> {
+    let cursor = require_cursor(kv)?;
+    if block.height != cursor.height + 1 || block.prev != cursor.hash {
+        return Err(ChainError::NotNext { height: block.height, cursor: cursor.height });
+    }
+    let mut overlay = Overlay::new(kv);
+    for tx in &block.txs {
+        connect_tx(&mut overlay, rules, block, tx)?;
+    }
+    table::put_cursor(&mut overlay, &Cursor { height: block.height, hash: block.hash });
+    let undo = overlay.delta().undo(kv)?;
+    overlay.put(table::undo_key(block.height), undo.encode());
+    if let Some(old) = block.height.checked_sub(UNDO_DEPTH) {
+        overlay.delete(table::undo_key(old));
+    }
+    Ok(overlay.into_delta())
+}
+
+/// The delta that takes the last block back.
+///
+/// # Errors
+/// [`ChainError::NoUndo`] at the start of the chain, or the view's.
+pub fn disconnect(kv: &dyn KvRead) -> Result<Delta, ChainError> {
+    let cursor = require_cursor(kv)?;
+    let mut delta = table::undo(kv, cursor.height)?.ok_or(ChainError::NoUndo(cursor.height))?;
+    delta.insert(table::undo_key(cursor.height), None);
+    Ok(delta)
+}
+
+fn require_cursor(kv: &dyn KvRead) -> Result<Cursor, KvError> {
+    table::cursor(kv)?.ok_or_else(|| KvError::corrupt(b"C", "the cursor is missing"))
+}
+
+/// The tip stored by `read`, which genesis wrote.
+fn require_tip(tip: Result<Option<Tip>, KvError>) -> Result<Tip, KvError> {
+    tip?.ok_or_else(|| KvError::corrupt(b"P", "a tip is missing"))
+}
+
+fn connect_tx(
+    kv: &mut Overlay<'_>,
+    rules: &Rules,
+    block: &BlockInput,
+    tx: &TxInput,
+) -> Result<(), ChainError> {
+    let spends = |tip: OutPoint| tx.tx().input.iter().any(|input| input.previous_output == tip);
+    let place = || Place { height: block.height, time: block.time, txid: tx.txid() };
+    if spends(require_tip(table::vault_tip(kv))?.outpoint) {
+        vaults::connect(kv, rules.params(), tx, place())?;
+    }
+    if spends(require_tip(table::anchor_tip(kv))?.outpoint) {
+        anchors::connect(kv, rules, tx, &place())?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

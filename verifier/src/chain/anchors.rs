@@ -1,0 +1,66 @@
+//! One spend of the anchor tip: classify, decode, verify, apply; all or nothing.
+
+use bitcoin::TxOut;
+use tacit_protocol::batch::Payload;
+use tacit_protocol::encoding::Decode;
+use tacit_protocol::kv::{Delta, KvError, Overlay};
+use tacit_protocol::peg::{AnchorOutcome, TxInput, classify_anchor_spend};
+
+use super::records::{AnchorRecord, Place, Tip, Verdict};
+use super::{require_tip, table};
+use crate::batch::{self, BatchError};
+use crate::rules::Rules;
+
+/// Applies a transaction that spends the anchor tip.
+pub(super) fn connect(
+    kv: &mut Overlay<'_>,
+    rules: &Rules,
+    tx: &TxInput,
+    place: &Place,
+) -> Result<(), KvError> {
+    let tip = require_tip(table::anchor_tip(kv))?;
+    let expected = rules.params().genesis().anchor_keys().script_pubkey();
+    let prevouts: &[TxOut] = tx.prevouts();
+    let Some(spend) = classify_anchor_spend(tx.tx(), prevouts, tip.outpoint, &expected) else {
+        return Ok(());
+    };
+    table::put_anchor_tip(kv, &Tip { outpoint: spend.tip.outpoint, txout: spend.tip.txout });
+    let verdict = match spend.outcome {
+        AnchorOutcome::Empty(reason) => Verdict::Empty(reason.to_string()),
+        AnchorOutcome::Payload(bytes) => match judge(kv, rules, &bytes, place)? {
+            Ok((delta, verdict)) => {
+                kv.apply(&delta);
+                verdict
+            }
+            Err(rule) => Verdict::Invalid(rule),
+        },
+    };
+    table::append_anchor(kv, &AnchorRecord { place: place.clone(), verdict })
+}
+
+/// Verifies a payload on a scratch overlay. The outer error is the view's; the inner one is the
+/// first rule that the payload breaks.
+fn judge(
+    kv: &Overlay<'_>,
+    rules: &Rules,
+    bytes: &[u8],
+    place: &Place,
+) -> Result<Result<(Delta, Verdict), String>, KvError> {
+    let payload = match Payload::decode(bytes) {
+        Ok(payload) => payload,
+        Err(error) => return Ok(Err(format!("payload: {error}"))),
+    };
+    let first = tacit_protocol::ledger::tip(kv)?.batch + 1;
+    let mut scratch = Overlay::new(kv);
+    let mut count = 0;
+    for batch in payload.into_batches() {
+        match batch::verify(rules, &mut scratch, batch, place) {
+            Ok(_) => count += 1,
+            Err(BatchError::Kv(error) | BatchError::Ledger(tacit_protocol::ledger::LedgerError::Kv(error))) => {
+                return Err(error);
+            }
+            Err(rule) => return Ok(Err(format!("batch {}: {rule}", first + count))),
+        }
+    }
+    Ok(Ok((scratch.into_delta(), Verdict::Applied { first, count })))
+}
