@@ -27,3 +27,8 @@ export PATH
 export BITCOIND_EXE=${BITCOIND_EXE:-$(choose_bitcoind)}
 
 unset tacit_scripts tacit_dir
+
+# RocksDB, compiled once by scripts/build-rocksdb.sh and linked as it is. The folder names the
+# version, so that a new one is built beside the old.
+export ROCKSDB_LIB_DIR=$TACIT_CACHE/rocksdb/11.8.1
+export ROCKSDB_STATIC=1

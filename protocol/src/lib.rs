@@ -22,6 +22,7 @@ pub mod params;
 pub mod peg;
 pub mod signature;
 pub mod state;
+pub mod testing;
 pub mod transfer;
 pub mod tree;
 
