@@ -1,1 +1,159 @@
+//! A valid vault transaction and the state it is judged against, for tests to tamper with.
 
+use std::collections::BTreeMap;
+
+use bitcoin::{Script, ScriptBuf, Transaction, TxOut, Witness};
+
+use crate::field::F;
+use crate::peg::coins::Coin;
+use crate::peg::deposit::DepositTerms;
+use crate::peg::fees::FeeRate;
+use crate::peg::fixture::{coin, exit_script, key, key_script, outpoint, sats};
+use crate::peg::vault::{
+    DepositCoin, UnsignedVaultTx, VaultContext, VaultPlan, VaultTip, WithdrawalView, plan_vault_tx,
+    vault_script,
+};
+
+/// Number of the federation's key.
+pub(crate) const FEDERATION: u8 = 1;
+
+/// Number of the operator's key.
+pub(crate) const OPERATOR: u8 = 9;
+
+/// A state in memory.
+#[derive(Clone, Debug)]
+pub(crate) struct TestContext {
+    pub(crate) tip: VaultTip,
+    pub(crate) script: ScriptBuf,
+    pub(crate) withdrawals: BTreeMap<u64, WithdrawalView>,
+}
+
+impl VaultContext for TestContext {
+    fn tip(&self) -> VaultTip {
+        self.tip
+    }
+
+    fn vault_script(&self) -> &Script {
+        &self.script
+    }
+
+    fn withdrawal(&self, index: u64) -> Option<WithdrawalView> {
+        self.withdrawals.get(&index).cloned()
+    }
+}
+
+/// A vault with a million satoshi.
+pub(crate) fn tip() -> VaultTip {
+    VaultTip {
+        outpoint: outpoint(250),
+        amount: sats(1_000_000),
+    }
+}
+
+/// A deposit at outpoint `n`.
+pub(crate) fn deposit(n: u8, amount: u64) -> DepositCoin {
+    let terms = DepositTerms {
+        federation: key(FEDERATION),
+        inner: F::from(n),
+        refund: key(2),
+        timelock: 1_008,
+    };
+    DepositCoin {
+        outpoint: outpoint(n),
+        amount: sats(amount),
+        terms,
+    }
+}
+
+/// A withdrawal that can be paid.
+pub(crate) fn withdrawal(n: u8, amount: u64, max_l1_fee: u64) -> WithdrawalView {
+    WithdrawalView {
+        amount: sats(amount),
+        script: exit_script(n),
+        max_l1_fee: sats(max_l1_fee),
+        deep: true,
+        paid: false,
+    }
+}
+
+/// A transaction with what it spends and the state before it.
+#[derive(Clone, Debug)]
+pub(crate) struct Judged {
+    pub(crate) tx: Transaction,
+    pub(crate) prevouts: Vec<TxOut>,
+    pub(crate) ctx: TestContext,
+}
+
+/// Owned parts of a plan.
+#[derive(Clone, Debug)]
+pub(crate) struct Parts {
+    pub(crate) deposits: Vec<DepositCoin>,
+    pub(crate) withdrawals: Vec<(u64, WithdrawalView)>,
+    pub(crate) coins: Vec<Coin>,
+    pub(crate) q: FeeRate,
+    pub(crate) rate: FeeRate,
+    pub(crate) change: ScriptBuf,
+    pub(crate) top_up: u64,
+    pub(crate) p2a: bool,
+}
+
+impl Parts {
+    /// Two deposits, two withdrawals, a coin, a pay-to-anchor output, change and a top-up.
+    pub(crate) fn valid() -> Self {
+        Self {
+            deposits: vec![deposit(20, 50_000), deposit(10, 80_000)],
+            withdrawals: vec![
+                (5, withdrawal(5, 60_000, 2_000)),
+                (3, withdrawal(3, 40_000, 2_000)),
+            ],
+            coins: vec![coin(30, OPERATOR, 100_000)],
+            q: FeeRate::from_sat_per_kwu(1_000),
+            rate: FeeRate::from_sat_per_kwu(1_100),
+            change: key_script(OPERATOR),
+            top_up: 500,
+            p2a: true,
+        }
+    }
+
+    pub(crate) fn plan(&self) -> VaultPlan<'_> {
+        VaultPlan {
+            tip: tip(),
+            federation: key(FEDERATION),
+            deposits: &self.deposits,
+            withdrawals: &self.withdrawals,
+            coins: &self.coins,
+            q: self.q,
+            rate: self.rate,
+            change_script: &self.change,
+            top_up: sats(self.top_up),
+            p2a: self.p2a,
+        }
+    }
+
+    pub(crate) fn context(&self) -> TestContext {
+        TestContext {
+            tip: tip(),
+            script: vault_script(key(FEDERATION)),
+            withdrawals: self.withdrawals.iter().cloned().collect(),
+        }
+    }
+
+    /// The transaction with stand-in signatures.
+    pub(crate) fn judged(&self, unsigned: &UnsignedVaultTx) -> Judged {
+        let mut tx = unsigned.tx().clone();
+        for input in &mut tx.input {
+            input.witness = Witness::from_slice(&[[7u8; 64]]);
+        }
+        Judged {
+            tx,
+            prevouts: unsigned.prevouts().to_vec(),
+            ctx: self.context(),
+        }
+    }
+}
+
+/// The valid transaction of [`Parts::valid`].
+pub(crate) fn valid() -> Judged {
+    let parts = Parts::valid();
+    parts.judged(&plan_vault_tx(&parts.plan()).unwrap())
+}
