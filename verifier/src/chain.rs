@@ -18,9 +18,11 @@ use crate::rules::Rules;
 
 mod anchors;
 pub mod records;
+mod reserves;
 pub mod table;
 mod vaults;
 
+pub use reserves::{Reserves, reserves};
 pub use vaults::VaultStateView;
 
 use records::{Cursor, Place, Tip};
@@ -119,7 +121,8 @@ fn connect_tx(
     tx: &TxInput,
 ) -> Result<(), ChainError> {
     let spends = |tip: OutPoint| tx.tx().input.iter().any(|input| input.previous_output == tip);
-    let place = || Place { height: block.height, time: block.time, txid: tx.txid() };
+    let place =
+        || Place { height: block.height, block: block.hash, time: block.time, txid: tx.txid() };
     if spends(require_tip(table::vault_tip(kv))?.outpoint) {
         vaults::connect(kv, rules.params(), tx, place())?;
     }

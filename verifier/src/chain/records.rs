@@ -22,6 +22,8 @@ pub struct Cursor {
 pub struct Place {
     /// Height of the block.
     pub height: u32,
+    /// Hash of the block.
+    pub block: BlockHash,
     /// Time in the block's header.
     pub time: u32,
     /// The transaction.
@@ -190,6 +192,7 @@ impl Decode for Cursor {
 impl Encode for Place {
     fn encode_to(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.height.to_le_bytes());
+        out.extend_from_slice(self.block.as_byte_array());
         out.extend_from_slice(&self.time.to_le_bytes());
         out.extend_from_slice(self.txid.as_byte_array());
     }
@@ -197,8 +200,10 @@ impl Encode for Place {
 
 impl Decode for Place {
     fn decode_from(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let (height, time) = (reader.u32()?, reader.u32()?);
-        Ok(Self { height, time, txid: Txid::from_byte_array(reader.array()?) })
+        let height = reader.u32()?;
+        let block = BlockHash::from_byte_array(reader.array()?);
+        let time = reader.u32()?;
+        Ok(Self { height, block, time, txid: Txid::from_byte_array(reader.array()?) })
     }
 }
 

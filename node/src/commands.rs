@@ -1,0 +1,31 @@
+//! One file per command; each takes its arguments and the global options and ends with an exit code.
+
+use std::process::ExitCode;
+
+use crate::cli::{Cli, Command};
+
+pub mod audit;
+mod config;
+pub mod demo;
+pub mod genesis;
+pub mod keys;
+pub mod run;
+pub mod wallet;
+
+/// Runs the command that was asked for.
+///
+/// # Errors
+/// Whatever ends the command, with cause and remedy.
+pub fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
+    let global = cli.global;
+    match cli.command {
+        Command::Demo(args) => demo::run(&args),
+        Command::Node(args) => run::run(&args, &global, crate::config::Role::Node),
+        Command::Sequencer(args) => run::run(&args, &global, crate::config::Role::Sequencer),
+        Command::Wallet(args) => wallet::run(&args, &global),
+        Command::Audit(args) => audit::run(&args, &global),
+        Command::Keys(args) => keys::run(&args, &global),
+        Command::Genesis(args) => genesis::run(&args, &global),
+        Command::Config => config::run(&global),
+    }
+}

@@ -1,0 +1,280 @@
+//! Configuration: one TOML file, every field documented, unknown fields refused.
+//!
+//! `tacit config` prints the effective values with these explanations ([`Config::to_annotated_toml`]).
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tacit_bridge::client::Auth;
+use thiserror::Error;
+
+mod annotate;
+
+/// What a process is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// A full node.
+    Node,
+    /// A full node that writes batches and pays withdrawals.
+    Sequencer,
+}
+
+/// Why a configuration is refused.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read {path}: {source}; pass --config FILE or create it with `tacit config > FILE`")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// The file is not TOML of the expected form.
+    #[error("{path} is not a valid configuration: {message}")]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// The cause, with line and column.
+        message: String,
+    },
+    /// A field is needed and missing.
+    #[error("the configuration lacks `{field}`: {remedy}")]
+    Missing {
+        /// The field.
+        field: &'static str,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// A field has an impossible value.
+    #[error("`{field}` cannot be {value}: {remedy}")]
+    Invalid {
+        /// The field.
+        field: &'static str,
+        /// Its value.
+        value: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+}
+
+/// The whole configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The chain's parameters, `chain.json`.
+    pub chain: PathBuf,
+    /// Where this process keeps its database.
+    pub data_dir: PathBuf,
+    /// Where proving keys are kept; they can be made again.
+    pub keys_dir: PathBuf,
+    /// Milliseconds between two looks at bitcoind.
+    pub poll_ms: u64,
+    /// The Bitcoin node.
+    pub bitcoind: BitcoindConfig,
+    /// The RPC server.
+    pub rpc: RpcConfig,
+    /// What only a sequencer needs.
+    pub sequencer: Option<SequencerConfig>,
+}
+
+/// The Bitcoin node this process trusts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BitcoindConfig {
+    /// URL of its JSON-RPC.
+    pub url: String,
+    /// Its cookie file; used unless `user` is set.
+    pub cookie_file: Option<PathBuf>,
+    /// User of its JSON-RPC.
+    pub user: Option<String>,
+    /// Password of that user; better in the environment, as `TACIT_BITCOIND_PASSWORD`.
+    pub password: Option<String>,
+}
+
+/// The RPC server and its limits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RpcConfig {
+    /// Address to listen on, HTTP and WebSocket alike. There is no encryption: keep it on loopback
+    /// or behind a proxy.
+    pub listen: SocketAddr,
+    /// Largest request in bytes.
+    pub max_request_bytes: u32,
+    /// Largest answer in bytes.
+    pub max_response_bytes: u32,
+    /// Connections at once.
+    pub max_connections: u32,
+    /// Calls in one JSON-RPC batch.
+    pub max_batch: u32,
+    /// Subscriptions of one connection.
+    pub max_subscriptions: u32,
+    /// For a full node: the sequencer that transfers and deposits are passed on to.
+    pub sequencer_url: Option<String>,
+}
+
+/// What only a sequencer needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SequencerConfig {
+    /// Secret key of the anchor chain, 64 hex digits, mode 0600; it also signs receipts.
+    pub anchor_key_file: PathBuf,
+    /// Secret key of the vault, mode 0600: a single local signer, INSECURE for other people's money.
+    pub federation_key_file: PathBuf,
+    /// Secret key of the operator's own coins, which pay miners; mode 0600.
+    pub operator_key_file: PathBuf,
+    /// Public key that fee notes are paid to: `tacit wallet fee-key` prints a wallet's.
+    pub fee_key: String,
+    /// Milliseconds from the first waiting transfer to the sealing of a batch that is not full.
+    #[serde(default = "defaults::seal_after_ms")]
+    pub seal_after_ms: u64,
+    /// Transfers the mempool holds.
+    #[serde(default = "defaults::mempool_transfers")]
+    pub mempool_transfers: usize,
+    /// Lowest fee code accepted, an index into the chain's fee table.
+    #[serde(default)]
+    pub fee_floor: u8,
+    /// Batch shapes to use, by slots; empty for all that the chain has keys for.
+    #[serde(default)]
+    pub shapes: Vec<usize>,
+    /// For tests only: abort the process at this point (`after-seal`, `after-proof`, `after-commit`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crash_at: Option<String>,
+}
+
+mod defaults {
+    pub(super) fn seal_after_ms() -> u64 {
+        30_000
+    }
+    pub(super) fn mempool_transfers() -> usize {
+        10_000
+    }
+}
+
+fn home() -> PathBuf {
+    std::env::var_os("HOME").map_or_else(|| PathBuf::from("."), PathBuf::from)
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let base = home().join(".tacit");
+        let keys = std::env::var_os("TACIT_KEYS").map_or_else(|| base.join("keys"), PathBuf::from);
+        Self {
+            chain: base.join("chain.json"),
+            data_dir: base.join("data"),
+            keys_dir: keys,
+            poll_ms: 1_000,
+            bitcoind: BitcoindConfig::default(),
+            rpc: RpcConfig::default(),
+            sequencer: None,
+        }
+    }
+}
+
+impl Default for BitcoindConfig {
+    fn default() -> Self {
+        Self {
+            url: "http://127.0.0.1:8332".into(),
+            cookie_file: Some(home().join(".bitcoin").join(".cookie")),
+            user: None,
+            password: None,
+        }
+    }
+}
+
+impl Default for RpcConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8645)),
+            max_request_bytes: 256 * 1024,
+            max_response_bytes: 16 * 1024 * 1024,
+            max_connections: 256,
+            max_batch: 32,
+            max_subscriptions: 16,
+            sequencer_url: None,
+        }
+    }
+}
+
+impl Config {
+    /// Reads a file, or gives the defaults without one; the environment has the last word on
+    /// bitcoind's password.
+    ///
+    /// # Errors
+    /// [`ConfigError`], with the field and the remedy.
+    pub fn load(path: Option<&Path>) -> Result<Self, ConfigError> {
+        let mut config = match path {
+            None => Self::default(),
+            Some(path) => {
+                let text = std::fs::read_to_string(path)
+                    .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+                toml::from_str(&text).map_err(|e| ConfigError::Parse {
+                    path: path.to_owned(),
+                    message: e.to_string(),
+                })?
+            }
+        };
+        if let Ok(password) = std::env::var("TACIT_BITCOIND_PASSWORD") {
+            config.bitcoind.password = Some(password);
+        }
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        if self.poll_ms == 0 {
+            let (value, remedy) = (self.poll_ms.to_string(), "use at least 1 millisecond");
+            return Err(ConfigError::Invalid { field: "poll_ms", value, remedy });
+        }
+        if !self.bitcoind.url.starts_with("http://") {
+            let (value, remedy) = (self.bitcoind.url.clone(), "bitcoind speaks plain http://host:port");
+            return Err(ConfigError::Invalid { field: "bitcoind.url", value, remedy });
+        }
+        Ok(())
+    }
+
+    /// The sequencer's part.
+    ///
+    /// # Errors
+    /// [`ConfigError::Missing`].
+    pub fn sequencer(&self) -> Result<&SequencerConfig, ConfigError> {
+        self.sequencer.as_ref().ok_or(ConfigError::Missing {
+            field: "[sequencer]",
+            remedy: "a sequencer needs its keys; `tacit config` shows the section",
+        })
+    }
+
+    /// Time between two looks at bitcoind.
+    #[must_use]
+    pub fn poll(&self) -> Duration {
+        Duration::from_millis(self.poll_ms)
+    }
+}
+
+impl BitcoindConfig {
+    /// How to log in.
+    ///
+    /// # Errors
+    /// [`ConfigError::Missing`] if neither a cookie file nor a user is set.
+    pub fn auth(&self) -> Result<Auth, ConfigError> {
+        match (&self.user, &self.password, &self.cookie_file) {
+            (Some(user), Some(password), _) => {
+                Ok(Auth::UserPassword { user: user.clone(), password: password.clone() })
+            }
+            (Some(_), None, _) => Err(ConfigError::Missing {
+                field: "bitcoind.password",
+                remedy: "set it or TACIT_BITCOIND_PASSWORD",
+            }),
+            (None, _, Some(cookie)) => Ok(Auth::Cookie(cookie.clone())),
+            (None, _, None) => Err(ConfigError::Missing {
+                field: "bitcoind.cookie_file",
+                remedy: "set it, or `user` and `password`",
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,83 @@
+//! The configuration as TOML with an explanation above every field.
+
+use super::Config;
+
+/// Explanation of every field, by its path. A test holds the table to the structures.
+pub(super) const EXPLANATIONS: &[(&str, &str)] = &[
+    ("chain", "The chain's parameters, chain.json."),
+    ("data_dir", "Where this process keeps its database."),
+    ("keys_dir", "Where proving keys are kept; they can be made again."),
+    ("poll_ms", "Milliseconds between two looks at bitcoind."),
+    ("bitcoind.url", "URL of bitcoind's JSON-RPC."),
+    ("bitcoind.cookie_file", "Its cookie file; used unless `user` is set."),
+    ("bitcoind.user", "User of its JSON-RPC."),
+    ("bitcoind.password", "Password of that user; better in the environment, TACIT_BITCOIND_PASSWORD."),
+    ("rpc.listen", "Address to listen on, HTTP and WebSocket. No encryption: keep it on loopback or behind a proxy."),
+    ("rpc.max_request_bytes", "Largest request in bytes."),
+    ("rpc.max_response_bytes", "Largest answer in bytes."),
+    ("rpc.max_connections", "Connections at once."),
+    ("rpc.max_batch", "Calls in one JSON-RPC batch."),
+    ("rpc.max_subscriptions", "Subscriptions of one connection."),
+    ("rpc.sequencer_url", "For a full node: the sequencer that transfers and deposits are passed on to."),
+    ("sequencer.anchor_key_file", "Secret key of the anchor chain, 64 hex digits, mode 0600; also signs receipts."),
+    ("sequencer.federation_key_file", "Secret key of the vault, mode 0600. A single local signer: INSECURE for other people's money."),
+    ("sequencer.operator_key_file", "Secret key of the operator's own coins, which pay miners; mode 0600."),
+    ("sequencer.fee_key", "Public key that fee notes are paid to; `tacit wallet fee-key` prints a wallet's."),
+    ("sequencer.seal_after_ms", "Milliseconds from the first waiting transfer to sealing a batch that is not full."),
+    ("sequencer.mempool_transfers", "Transfers the mempool holds."),
+    ("sequencer.fee_floor", "Lowest fee code accepted, an index into the chain's fee table."),
+    ("sequencer.shapes", "Batch shapes to use, by slots; empty for all that the chain has keys for."),
+];
+
+impl Config {
+    /// The effective configuration with an explanation above every field. Passwords are left out;
+    /// fields without a value are shown commented out.
+    ///
+    /// # Panics
+    /// Never: every field has a TOML form.
+    #[must_use]
+    pub fn to_annotated_toml(&self) -> String {
+        let mut shown = self.clone();
+        shown.bitcoind.password = None;
+        let plain = toml::to_string(&shown).expect("every field has a TOML form");
+        let mut out = String::from("# Configuration of tacit. Remove what you do not change.\n");
+        let mut section = String::new();
+        let mut seen = Vec::new();
+        for line in plain.lines() {
+            if let Some(name) = line.strip_prefix('[').and_then(|l| l.strip_suffix(']')) {
+                push_missing(&mut out, &section, &seen);
+                name.clone_into(&mut section);
+            } else if let Some((key, _)) = line.split_once(" = ") {
+                let path = join(&section, key);
+                if let Some((_, text)) = EXPLANATIONS.iter().find(|(p, _)| *p == path) {
+                    out.push_str(&format!("\n# {text}\n"));
+                }
+                seen.push(path);
+            }
+            if !line.is_empty() {
+                out.push_str(line);
+                out.push('\n');
+            }
+        }
+        push_missing(&mut out, &section, &seen);
+        if self.sequencer.is_none() {
+            out.push_str("\n# [sequencer]\n");
+            push_missing(&mut out, "sequencer", &seen);
+        }
+        out
+    }
+}
+
+fn join(section: &str, key: &str) -> String {
+    if section.is_empty() { key.to_owned() } else { format!("{section}.{key}") }
+}
+
+/// The fields of `section` that have no value, commented out.
+fn push_missing(out: &mut String, section: &str, seen: &[String]) {
+    for (path, text) in EXPLANATIONS {
+        let (of, key) = path.rsplit_once('.').unwrap_or(("", path));
+        if of == section && !seen.iter().any(|s| s == path) {
+            out.push_str(&format!("\n# {text}\n# {key} =\n"));
+        }
+    }
+}

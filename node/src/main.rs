@@ -1,0 +1,17 @@
+//! The `tacit` binary: reads the command line and hands over to the library.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use tacit_node::cli::Cli;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match tacit_node::run(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! Logs: structured, on standard error, never a secret in them.
+
+use std::io::IsTerminal;
+
+use anyhow::Context;
+use tracing_subscriber::EnvFilter;
+
+use crate::cli::{Global, LogFormat};
+
+/// Starts logging as the command line asks.
+pub(crate) fn init(global: &Global) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&global.log)
+        .with_context(|| format!("--log {:?} is no filter; try `info` or `tacit_bridge=debug`", global.log))?;
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
+    // A second initialisation (tests in one process) is harmless.
+    let _ = match global.log_format {
+        LogFormat::Text => builder.try_init(),
+        LogFormat::Json => builder.json().try_init(),
+    };
+    Ok(())
+}
