@@ -26,9 +26,11 @@ export PATH
 . "$tacit_scripts/lib/bitcoind.sh"
 export BITCOIND_EXE=${BITCOIND_EXE:-$(choose_bitcoind)}
 
-unset tacit_scripts tacit_dir
-
 # RocksDB, compiled once by scripts/build-rocksdb.sh and linked as it is. The folder names the
-# version, so that a new one is built beside the old.
-export ROCKSDB_LIB_DIR=$TACIT_CACHE/rocksdb/11.8.1
+# version that Cargo.lock asks for, so that a new one is built beside the old.
+# shellcheck source=scripts/lib/rocksdb.sh
+. "$tacit_scripts/lib/rocksdb.sh"
+export ROCKSDB_LIB_DIR=${ROCKSDB_LIB_DIR:-$(cached_rocksdb "$tacit_scripts/../Cargo.lock")}
 export ROCKSDB_STATIC=1
+
+unset tacit_scripts tacit_dir

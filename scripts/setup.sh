@@ -6,7 +6,7 @@
 #
 # --no-bitcoind        only what compiling needs
 # --tests              also the test runner, cargo-nextest
-# --meanwhile COMMAND  run this while bitcoind is being built, usually a cargo build
+# --meanwhile COMMAND  run this while bitcoind is still being built, usually a cargo build
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/lib/say.sh
@@ -35,19 +35,23 @@ mkdir -p "$TACIT_CACHE" 2>/dev/null || true
 
 # What can fail at once comes first; what takes long, next, in the background.
 check_rust
+check_chosen_rocksdb
 packages=("${PACKAGES_FOR_CRATES[@]}")
 if [ $bitcoind = yes ]; then
     check_chosen_bitcoind
     if bitcoind_is_missing; then bitcoind=missing packages+=("${PACKAGES_FOR_BITCOIND[@]}"); fi
 fi
 need_packages "${packages[@]}"
-if [ $bitcoind = missing ]; then start_bitcoind_build; fi
+if [ $bitcoind = missing ]; then start_build bitcoind "Bitcoin Core $BITCOIN_CORE_VERSION"; fi
+if rocksdb_is_missing; then start_build rocksdb "RocksDB $(basename "$ROCKSDB_LIB_DIR")"; fi
 
-if [ $tests = yes ]; then need_nextest; fi
+if [ $tests = yes ]; then meanwhile need_nextest; fi
+wait_for_build rocksdb "set ROCKSDB_LIB_DIR to a folder with a librocksdb.a of that release."
 if [ ${#command[@]} -gt 0 ]; then
     say "${command[*]}"
     meanwhile "${command[@]}"
 fi
 
-wait_for_bitcoind
+wait_for_build bitcoind \
+    "install Bitcoin Core $BITCOIND_MINIMUM or newer yourself and set BITCOIND_EXE to its bitcoind."
 if [ $bitcoind != no ]; then say "bitcoind $(bitcoind_version "$BITCOIND_EXE"): $BITCOIND_EXE"; fi
