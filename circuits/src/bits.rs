@@ -22,7 +22,12 @@ pub struct Bit(Num);
 impl Bit {
     /// Allocates a boolean; one constraint, `b · b = b`.
     pub fn alloc(cs: &mut Cs, value: bool) -> Self {
-        let bit = cs.alloc(F::from(value));
+        Self::alloc_number(cs, F::from(value))
+    }
+
+    /// As [`Bit::alloc`] for a number that may break the constraint.
+    fn alloc_number(cs: &mut Cs, value: F) -> Self {
+        let bit = cs.alloc(value);
         cs.enforce(&bit, &bit, &bit);
         Self(bit)
     }
@@ -92,9 +97,19 @@ pub fn pack(bits: &[Bit]) -> Num {
     Num::linear(F::ZERO, powers.zip(bits.iter().map(Bit::num)))
 }
 
-/// Booleans of the low `n` bits of a value, not tied to anything yet; `n` constraints.
+/// The bits of a value below `2^n`, `1 ≤ n ≤ 253`, not tied to anything yet; `n` constraints.
+///
+/// They always recompose to the value: what does not fit stays in the top bit, which is then no
+/// boolean, so that of all constraints the range check is the one that fails.
+///
+/// # Panics
+/// If `n` is 0: a caller's constant.
 pub fn alloc_bits(cs: &mut Cs, value: F, n: usize) -> Vec<Bit> {
-    value_bits(value, n).map(|bit| Bit::alloc(cs, bit)).collect()
+    let mut bits: Vec<Bit> = value_bits(value, n - 1).map(|bit| Bit::alloc(cs, bit)).collect();
+    let excess = value.into_bigint() >> u32::try_from(n - 1).expect("at most 253 bits");
+    let top = F::from_bigint(excess).expect("not above the value");
+    bits.push(Bit::alloc_number(cs, top));
+    bits
 }
 
 /// Allocates a number below `2^n` (`n` ≤ 253) as its bits; `n` constraints.
@@ -141,7 +156,7 @@ pub fn assert_zero_if(cs: &mut Cs, flag: &Bit, x: &Num) {
 ///
 /// Fails for the elements that the module documentation names; see there for why that is sound.
 pub fn low(cs: &mut Cs, x: &Num, n: usize) -> (Num, Vec<Bit>) {
-    let bits = alloc_bits(cs, x.value(), n);
+    let bits: Vec<Bit> = value_bits(x.value(), n).map(|bit| Bit::alloc(cs, bit)).collect();
     bind_low(cs, x, &bits);
     (pack(&bits), bits)
 }
@@ -154,10 +169,17 @@ pub fn low(cs: &mut Cs, x: &Num, n: usize) -> (Num, Vec<Bit>) {
 /// # Panics
 /// If there are more than 160 low bits: a caller's constant.
 pub fn bind_low(cs: &mut Cs, x: &Num, low_bits: &[Bit]) {
-    assert!(low_bits.len() <= CANONICITY_BIT, "the canonicity check owns the top bits");
+    assert!(
+        low_bits.len() <= CANONICITY_BIT,
+        "the canonicity check owns the top bits"
+    );
     let values: Vec<bool> = value_bits(x.value(), FIELD_BITS).collect();
     let mut bits = low_bits.to_vec();
-    bits.extend(values[bits.len()..CANONICITY_BIT].iter().map(|&bit| Bit::alloc(cs, bit)));
+    bits.extend(
+        values[bits.len()..CANONICITY_BIT]
+            .iter()
+            .map(|&bit| Bit::alloc(cs, bit)),
+    );
     bits.extend(canonical_top(cs, &values[CANONICITY_BIT..]));
     cs.enforce_equal(&pack(&bits), x);
 }
@@ -199,4 +221,4 @@ fn canonical_top(cs: &mut Cs, values: &[bool]) -> Vec<Bit> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

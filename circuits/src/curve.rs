@@ -45,7 +45,10 @@ impl Point {
     /// A constant point, on the curve by construction.
     #[must_use]
     pub fn constant(point: &EdwardsAffine) -> Self {
-        Self { x: Num::constant(point.x), y: Num::constant(point.y) }
+        Self {
+            x: Num::constant(point.x),
+            y: Num::constant(point.y),
+        }
     }
 
     /// The first coordinate.
@@ -69,7 +72,10 @@ impl Point {
     /// `−self`; free.
     #[must_use]
     pub fn negate(&self) -> Self {
-        Self { x: -&self.x, y: self.y.clone() }
+        Self {
+            x: -&self.x,
+            y: self.y.clone(),
+        }
     }
 
     /// `self + other`; 6 constraints, complete.
@@ -82,8 +88,14 @@ impl Point {
         let b = cs.mul(&self.y, &other.x);
         let cross = cs.mul(&(&self.x + &self.y), &(&other.y - &other.x));
         let c = cs.mul(&a, &b).scale(EdwardsConfig::COEFF_D);
-        let x = Fraction { top: &a + &b, bottom: c.add_constant(F::ONE) };
-        let y = Fraction { top: &(&cross - &a) + &b, bottom: (-&c).add_constant(F::ONE) };
+        let x = Fraction {
+            top: &a + &b,
+            bottom: c.add_constant(F::ONE),
+        };
+        let y = Fraction {
+            top: &(&cross - &a) + &b,
+            bottom: (-&c).add_constant(F::ONE),
+        };
         Self::from_fractions(cs, &x, &y)
     }
 
@@ -98,8 +110,14 @@ impl Point {
         let squares = &cs.mul(&sum, &sum) - &twice_product;
         let difference = cs.mul(&(&self.y - &self.x), &sum);
         let y_bottom = (-&squares).add_constant(F::from(2u64));
-        let x = Fraction { top: twice_product, bottom: squares };
-        let y = Fraction { top: difference, bottom: y_bottom };
+        let x = Fraction {
+            top: twice_product,
+            bottom: squares,
+        };
+        let y = Fraction {
+            top: difference,
+            bottom: y_bottom,
+        };
         Self::from_fractions(cs, &x, &y)
     }
 
@@ -154,7 +172,10 @@ impl Point {
         let high = cs.mul(b1.num(), &(&three.x + &self.x));
         let differ = b0.xor(cs, b1);
         let y = differ.select(cs, &self.y, &three.y);
-        Self { x: &(&low + &high) - &three.x, y }
+        Self {
+            x: &(&low + &high) - &three.x,
+            y,
+        }
     }
 }
 

@@ -12,7 +12,8 @@ use ark_ff::{AdditiveGroup, Field};
 use tacit_protocol::F;
 use tacit_protocol::hash::Tag;
 use tacit_protocol::hash::poseidon2::{
-    EXTERNAL_CONSTANTS, EXTERNAL_MATRIX, FULL_ROUNDS, INTERNAL_CONSTANTS, INTERNAL_DIAGONAL, PARTIAL_ROUNDS, WIDTH,
+    EXTERNAL_CONSTANTS, EXTERNAL_MATRIX, FULL_ROUNDS, INTERNAL_CONSTANTS, INTERNAL_DIAGONAL, PARTIAL_ROUNDS,
+    WIDTH,
 };
 
 use crate::r1cs::{Cs, Num};
@@ -34,7 +35,12 @@ pub fn permute(cs: &mut Cs, state: &[Num; WIDTH]) -> [Num; WIDTH] {
 /// `H[tag](inputs)`, the sponge of `tacit_protocol::hash::hash`; 264 constraints per three inputs.
 #[must_use]
 pub fn hash(cs: &mut Cs, tag: Tag, inputs: &[Num]) -> Num {
-    let mut state = [Num::zero(), Num::zero(), Num::zero(), Num::constant(tag.capacity(inputs.len()))];
+    let mut state = [
+        Num::zero(),
+        Num::zero(),
+        Num::zero(),
+        Num::constant(tag.capacity(inputs.len())),
+    ];
     for block in inputs.chunks(3) {
         for (lane, x) in state.iter_mut().zip(block) {
             *lane += x;
@@ -69,7 +75,10 @@ fn permute_recorded(cs: &mut Cs, state: &[Num; WIDTH]) -> [Num; WIDTH] {
         let input = Num::linear(*constant, row.iter().copied().zip(&basis));
         basis.push(sbox(cs, &input));
     }
-    lanes = schedule.outputs.each_ref().map(|row| Num::linear(F::ZERO, row.iter().copied().zip(&basis)));
+    lanes = schedule
+        .outputs
+        .each_ref()
+        .map(|row| Num::linear(F::ZERO, row.iter().copied().zip(&basis)));
     for constants in after {
         lanes = external(&full_round(cs, &lanes, constants));
     }
@@ -117,14 +126,19 @@ impl PartialSchedule {
             for lane in &mut lanes[1..] {
                 lane.push(F::ZERO);
             }
-            let sum: Vec<F> = (0..=width).map(|j| lanes.iter().map(|lane| lane[j]).sum()).collect();
+            let sum: Vec<F> = (0..=width)
+                .map(|j| lanes.iter().map(|lane| lane[j]).sum())
+                .collect();
             for (lane, diagonal) in lanes.iter_mut().zip(&INTERNAL_DIAGONAL) {
                 for (x, total) in lane.iter_mut().zip(&sum) {
                     *x = *x * diagonal + total;
                 }
             }
         }
-        Self { inputs, outputs: lanes }
+        Self {
+            inputs,
+            outputs: lanes,
+        }
     }
 }
 

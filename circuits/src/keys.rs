@@ -25,12 +25,17 @@ pub struct SpendAuthority {
 }
 
 impl SpendAuthority {
-    /// Witnesses the key; 18 constraints.
-    pub fn alloc(cs: &mut Cs, ak: &EdwardsAffine) -> Self {
-        let eighth = (*ak * EdwardsConfig::COFACTOR_INV).into_affine();
-        let (half, ak) = Point::alloc(cs, &eighth).mul_by_cofactor(cs);
+    /// Witnesses `8·eighth`; 18 constraints.
+    pub fn alloc(cs: &mut Cs, eighth: &EdwardsAffine) -> Self {
+        let (half, ak) = Point::alloc(cs, eighth).mul_by_cofactor(cs);
         Self { half, ak }
     }
+}
+
+/// The witness for the key `ak`: the point of the prime-order group with `8·eighth = ak`.
+#[must_use]
+pub fn eighth(ak: &EdwardsAffine) -> EdwardsAffine {
+    (*ak * EdwardsConfig::COFACTOR_INV).into_affine()
 }
 
 /// `ok = H[own](ak.x, ak.y, nk)`; 264 constraints.
@@ -44,3 +49,6 @@ pub fn owner(cs: &mut Cs, ak: &Point, nk: &Num) -> Num {
 pub fn pk_d(cs: &mut Cs, ok: &Num, d: &Num) -> Num {
     hash(cs, Tag::Addr, &[ok.clone(), d.clone()])
 }
+
+#[cfg(test)]
+mod tests;

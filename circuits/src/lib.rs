@@ -12,4 +12,7 @@ pub mod merkle;
 pub mod note;
 pub mod r1cs;
 pub mod signature;
+#[cfg(test)]
+mod testing;
 pub mod transfer;
+pub mod version;

@@ -49,7 +49,10 @@ fn levels<'a>(
     siblings: &'a [[F; 3]],
 ) -> impl Iterator<Item = (&'a [Bit; 2], &'a [F; 3])> {
     let (pairs, rest) = position.as_chunks::<2>();
-    assert!(rest.is_empty() && pairs.len() == siblings.len(), "two position bits per level");
+    assert!(
+        rest.is_empty() && pairs.len() == siblings.len(),
+        "two position bits per level"
+    );
     pairs.iter().zip(siblings)
 }
 

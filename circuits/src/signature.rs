@@ -32,7 +32,10 @@ impl SignatureVar {
         let e = alloc_bits(cs, F::from(e), CHALLENGE_BITS);
         let response = mul_generator(cs, s);
         let part = key.half.mul_halved(cs, &key.ak, &e);
-        Self { r: response.add(cs, &part.negate()), e }
+        Self {
+            r: response.add(cs, &part.negate()),
+            e,
+        }
     }
 
     /// Enforces `e = low(H[chal](R.x, R.y, message), 128)`.

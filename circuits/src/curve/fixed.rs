@@ -56,7 +56,10 @@ fn digits(scalar: &Scalar) -> [Digit; WINDOWS] {
     std::array::from_fn(|i| {
         let nibble = (0..4u8).fold(0, |n, j| n | u8::from(w.get_bit(4 * i + usize::from(j))) << j);
         let positive = nibble >= 8;
-        Digit { positive, magnitude: if positive { nibble - 8 } else { 7 - nibble } }
+        Digit {
+            positive,
+            magnitude: if positive { nibble - 8 } else { 7 - nibble },
+        }
     })
 }
 
@@ -78,7 +81,9 @@ impl Window {
             (0..WINDOWS)
                 .map(|_| {
                     let twice = base.double();
-                    let odd: Vec<_> = std::iter::successors(Some(base), |p| Some(*p + twice)).take(8).collect();
+                    let odd: Vec<_> = std::iter::successors(Some(base), |p| Some(*p + twice))
+                        .take(8)
+                        .collect();
                     base = twice.double().double().double();
                     Self::new(&EdwardsProjective::normalize_batch(&odd))
                 })
@@ -105,7 +110,10 @@ impl Window {
             &base + &cs.mul(b2.num(), &step)
         });
         let sign = positive.num().scale(F::from(2u64)).add_constant(-F::ONE);
-        Point { x: cs.mul(&sign, &x), y }
+        Point {
+            x: cs.mul(&sign, &x),
+            y,
+        }
     }
 }
 

@@ -36,7 +36,10 @@ fn random_point(seed: u64) -> EdwardsAffine {
 
 /// `(0, −1)`, of order two, and `(1, 0)`, of order four.
 fn small_order() -> [EdwardsAffine; 2] {
-    [EdwardsAffine::new_unchecked(F::ZERO, -F::ONE), EdwardsAffine::new_unchecked(F::ONE, F::ZERO)]
+    [
+        EdwardsAffine::new_unchecked(F::ZERO, -F::ONE),
+        EdwardsAffine::new_unchecked(F::ONE, F::ZERO),
+    ]
 }
 
 #[test]
@@ -55,13 +58,21 @@ fn costs_are_those_of_the_table() {
     assert_eq!(run(|cs| mul_generator(cs, &Scalar::from(5u64))).1, 876);
     let bits = vec![Bit::constant(true); 128];
     let whole = Point::constant(&(p + p).into_affine());
-    assert_eq!(run(|cs| Point::constant(&p).mul_halved(cs, &whole, &bits)).1, 1_292);
+    assert_eq!(
+        run(|cs| Point::constant(&p).mul_halved(cs, &whole, &bits)).1,
+        1_292
+    );
 }
 
 #[test]
 fn addition_and_doubling_agree_with_arkworks_on_special_points() {
     let p = random_point(2);
-    let mut points = vec![EdwardsAffine::zero(), EdwardsAffine::generator(), p, (-p.into_group()).into_affine()];
+    let mut points = vec![
+        EdwardsAffine::zero(),
+        EdwardsAffine::generator(),
+        p,
+        (-p.into_group()).into_affine(),
+    ];
     points.extend(small_order());
     points.push((p + small_order()[1]).into_affine());
     for a in &points {

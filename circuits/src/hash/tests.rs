@@ -25,7 +25,10 @@ impl Statement for Everything {
 }
 
 fn field() -> impl Strategy<Value = F> {
-    prop_oneof![any::<u64>().prop_map(F::from), any::<[u8; 64]>().prop_map(|b| tacit_protocol::field::from_uniform(&b))]
+    prop_oneof![
+        any::<u64>().prop_map(F::from),
+        any::<[u8; 64]>().prop_map(|b| tacit_protocol::field::from_uniform(&b))
+    ]
 }
 
 #[test]
@@ -59,7 +62,10 @@ fn constant_and_compound_inputs_are_hashed_by_value() {
     let a = cs.alloc(F::from(7u64));
     let b = &a.scale(F::from(3u64)) + &Num::constant(F::from(5u64));
     let digest = hash(&mut cs, Tag::Own, &[b, Num::zero(), a]);
-    assert_eq!(digest.value(), native::hash(Tag::Own, &[F::from(26u64), F::ZERO, F::from(7u64)]));
+    assert_eq!(
+        digest.value(),
+        native::hash(Tag::Own, &[F::from(26u64), F::ZERO, F::from(7u64)])
+    );
 }
 
 proptest! {

@@ -30,7 +30,11 @@ impl Lc {
     }
 
     fn constant(c: F) -> Self {
-        if c.is_zero() { Self::default() } else { Self(vec![(Var::ONE, c)]) }
+        if c.is_zero() {
+            Self::default()
+        } else {
+            Self(vec![(Var::ONE, c)])
+        }
     }
 
     /// The terms.
@@ -85,7 +89,11 @@ impl Lc {
     }
 
     fn scaled(&self, k: F) -> Self {
-        if k.is_zero() { Self::default() } else { Self(self.0.iter().map(|(v, c)| (*v, *c * k)).collect()) }
+        if k.is_zero() {
+            Self::default()
+        } else {
+            Self(self.0.iter().map(|(v, c)| (*v, *c * k)).collect())
+        }
     }
 }
 
@@ -104,13 +112,19 @@ impl Num {
     /// A constant.
     #[must_use]
     pub fn constant(c: F) -> Self {
-        Self { value: c, lc: Some(Lc::constant(c)) }
+        Self {
+            value: c,
+            lc: Some(Lc::constant(c)),
+        }
     }
 
     /// The constant zero.
     #[must_use]
     pub fn zero() -> Self {
-        Self { value: F::ZERO, lc: Some(Lc::default()) }
+        Self {
+            value: F::ZERO,
+            lc: Some(Lc::default()),
+        }
     }
 
     /// The constant one.
@@ -134,7 +148,10 @@ impl Num {
     /// `self · k` for a constant `k`.
     #[must_use]
     pub fn scale(&self, k: F) -> Self {
-        Self { value: self.value * k, lc: self.lc.as_ref().map(|lc| lc.scaled(k)) }
+        Self {
+            value: self.value * k,
+            lc: self.lc.as_ref().map(|lc| lc.scaled(k)),
+        }
     }
 
     /// `self + k·other` for a constant `k`.
@@ -144,7 +161,10 @@ impl Num {
             (Some(a), Some(b)) => Some(a.add_scaled(b, k)),
             (None, _) | (_, None) => None,
         };
-        Self { value: self.value + other.value * k, lc }
+        Self {
+            value: self.value + other.value * k,
+            lc,
+        }
     }
 
     /// `self + c` for a constant `c`.
@@ -169,7 +189,10 @@ impl Num {
                 (None, _) => {}
             }
         }
-        Self { value, lc: lc.map(Lc::collect) }
+        Self {
+            value,
+            lc: lc.map(Lc::collect),
+        }
     }
 
     /// The sum of many.
