@@ -20,7 +20,13 @@ pub struct Assignment {
 
 impl Assignment {
     pub(super) fn new() -> Self {
-        Self { public: vec![F::ONE], witness: Vec::new(), az: Vec::new(), bz: Vec::new(), cz: Vec::new() }
+        Self {
+            public: vec![F::ONE],
+            witness: Vec::new(),
+            az: Vec::new(),
+            bz: Vec::new(),
+            cz: Vec::new(),
+        }
     }
 
     pub(super) fn push_products(&mut self, a: F, b: F, c: F) {

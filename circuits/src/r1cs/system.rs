@@ -84,7 +84,10 @@ impl R1cs {
     #[must_use]
     pub fn evaluate(&self, z: &[F]) -> Vec<F> {
         (0..self.ends.len())
-            .map(|id| self.combination(id).fold(F::ZERO, |acc, (var, c)| acc + z[var] * c))
+            .map(|id| {
+                self.combination(id)
+                    .fold(F::ZERO, |acc, (var, c)| acc + z[var] * c)
+            })
             .collect()
     }
 
@@ -102,7 +105,11 @@ impl R1cs {
     #[must_use]
     pub fn paragraph_of(&self, constraint: usize) -> &'static str {
         let after = self.paragraphs.partition_point(|p| p.first <= constraint);
-        if after == 0 { "" } else { self.paragraphs[after - 1].name }
+        if after == 0 {
+            ""
+        } else {
+            self.paragraphs[after - 1].name
+        }
     }
 
     /// The named runs of constraints, in order.
@@ -115,7 +122,12 @@ impl R1cs {
     #[must_use]
     pub fn digest(&self) -> [u8; 32] {
         let mut state = Params::new().hash_length(32).personal(b"TacitCircuit").to_state();
-        for n in [self.num_public, self.num_witness, self.ends.len(), self.rows.len()] {
+        for n in [
+            self.num_public,
+            self.num_witness,
+            self.ends.len(),
+            self.rows.len(),
+        ] {
             state.update(&(n as u64).to_le_bytes());
         }
         let coefficients: Vec<[u8; 32]> = self.coefficients.iter().map(field::to_bytes).collect();
@@ -167,28 +179,44 @@ impl Recorder {
     }
 
     pub(super) fn push(&mut self, a: &Num, b: &Num, c: &Num) {
-        let row = [a, b, c].map(|n| self.intern(n.lc().expect("every number of a recorder has its combination")));
+        let row =
+            [a, b, c].map(|n| self.intern(n.lc().expect("every number of a recorder has its combination")));
         self.system.rows.push(row);
     }
 
     pub(super) fn paragraph(&mut self, name: &'static str) {
-        self.system.paragraphs.push(Paragraph { name, first: self.system.rows.len() });
+        self.system.paragraphs.push(Paragraph {
+            name,
+            first: self.system.rows.len(),
+        });
     }
 
     fn intern(&mut self, lc: &Lc) -> u32 {
-        let terms: Vec<(u32, u32)> =
-            lc.terms().iter().map(|(var, c)| (var.0, self.intern_coefficient(*c))).collect();
-        let candidates = self.combination_ids.entry(self.hasher.hash_one(&terms)).or_default();
+        let terms: Vec<(u32, u32)> = lc
+            .terms()
+            .iter()
+            .map(|(var, c)| (var.0, self.intern_coefficient(*c)))
+            .collect();
+        let candidates = self
+            .combination_ids
+            .entry(self.hasher.hash_one(&terms))
+            .or_default();
         let system = &mut self.system;
         for &id in candidates.iter() {
-            let start = if id == 0 { 0 } else { system.ends[id as usize - 1] as usize };
+            let start = if id == 0 {
+                0
+            } else {
+                system.ends[id as usize - 1] as usize
+            };
             if system.terms[start..system.ends[id as usize] as usize] == terms[..] {
                 return id;
             }
         }
         let id = u32::try_from(system.ends.len()).expect("fewer than 2^32 combinations");
         system.terms.extend(terms);
-        system.ends.push(u32::try_from(system.terms.len()).expect("fewer than 2^32 terms"));
+        system
+            .ends
+            .push(u32::try_from(system.terms.len()).expect("fewer than 2^32 terms"));
         candidates.push(id);
         id
     }
@@ -202,6 +230,10 @@ impl Recorder {
     }
 
     pub(super) fn finish(self, num_public: usize, num_witness: usize) -> R1cs {
-        R1cs { num_public, num_witness, ..self.system }
+        R1cs {
+            num_public,
+            num_witness,
+            ..self.system
+        }
     }
 }

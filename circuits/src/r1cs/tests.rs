@@ -22,7 +22,10 @@ fn recorder_and_assigner_agree() {
     let (system, recorded) = Cubic(3, 35).r1cs_and_assignment();
     let assigned = Cubic(3, 35).assignment();
     assert_eq!(recorded.z(), assigned.z());
-    assert_eq!((&recorded.az, &recorded.bz, &recorded.cz), (&assigned.az, &assigned.bz, &assigned.cz));
+    assert_eq!(
+        (&recorded.az, &recorded.bz, &recorded.cz),
+        (&assigned.az, &assigned.bz, &assigned.cz)
+    );
     assert_eq!(system.num_constraints(), 3);
     assert_eq!(system.first_unsatisfied(&assigned.z()), None);
     assert_eq!(assigned.first_unsatisfied(), None);
