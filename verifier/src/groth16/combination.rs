@@ -1,0 +1,82 @@
+//! Linear combinations of points, single-threaded: fixed bases by table, proof points by buckets.
+//!
+//! The verifier takes neither a thread pool nor a general multi-scalar multiplication: its public
+//! inputs are few and their bases fixed ([`FixedBases`]), and the weights of a batch are only 128
+//! bits long ([`weighted_sum`]).
+
+use ark_bn254::{G1Affine, G1Projective};
+use ark_ec::{AffineRepr, CurveGroup};
+use ark_ff::{AdditiveGroup, PrimeField};
+use tacit_protocol::F;
+
+/// Bits per digit of a fixed-base table.
+const DIGIT: usize = 4;
+/// Digits of a scalar.
+const DIGITS: usize = 64;
+/// Non-zero values of a digit.
+const VALUES: usize = (1 << DIGIT) - 1;
+
+/// For every base `P`, digit position `i` and digit value `d`, the point `d·16^i·P`.
+#[derive(Clone, Debug)]
+pub(super) struct FixedBases(Vec<Vec<G1Affine>>);
+
+impl FixedBases {
+    /// Computes the tables, 60 KiB per base.
+    pub(super) fn new(bases: &[G1Affine]) -> Self {
+        Self(bases.iter().map(table).collect())
+    }
+
+    /// `Σ scalars_i · bases_(first + i)`.
+    pub(super) fn combine(&self, first: usize, scalars: &[F]) -> G1Projective {
+        let mut sum = G1Projective::ZERO;
+        for (table, scalar) in self.0[first..].iter().zip(scalars) {
+            let limbs = scalar.into_bigint().0;
+            for position in 0..DIGITS {
+                let digit = (limbs[position / 16] >> (DIGIT * (position % 16))) & VALUES as u64;
+                if digit != 0 {
+                    sum += table[position * VALUES + digit as usize - 1];
+                }
+            }
+        }
+        sum
+    }
+}
+
+fn table(base: &G1Affine) -> Vec<G1Affine> {
+    let mut points = Vec::with_capacity(DIGITS * VALUES);
+    let mut power = base.into_group();
+    for _ in 0..DIGITS {
+        let mut multiple = power;
+        for _ in 0..VALUES {
+            points.push(multiple);
+            multiple += power;
+        }
+        power = multiple;
+    }
+    G1Projective::normalize_batch(&points)
+}
+
+/// `Σ weights_i · points_i` by buckets (Pippenger), window width chosen from the length.
+pub(super) fn weighted_sum(points: &[G1Affine], weights: &[u128]) -> G1Projective {
+    let width = (points.len().max(4).ilog2() as usize - 1).clamp(1, 12);
+    let mut total = G1Projective::ZERO;
+    for window in (0..128usize.div_ceil(width)).rev() {
+        for _ in 0..width {
+            total.double_in_place();
+        }
+        let mut buckets = vec![G1Projective::ZERO; (1 << width) - 1];
+        for (p, w) in points.iter().zip(weights) {
+            let digit = (w >> (window * width)) & ((1 << width) - 1);
+            if digit != 0 {
+                buckets[usize::try_from(digit - 1).expect("a digit of at most 12 bits")] += p;
+            }
+        }
+        let (mut running, mut sum) = (G1Projective::ZERO, G1Projective::ZERO);
+        for bucket in buckets.iter().rev() {
+            running += bucket;
+            sum += running;
+        }
+        total += sum;
+    }
+    total
+}
