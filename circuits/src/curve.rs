@@ -64,7 +64,6 @@ impl Point {
     }
 
     /// The assigned point.
-    #[must_use]
     pub fn value(&self) -> EdwardsAffine {
         EdwardsAffine::new_unchecked(self.x.value(), self.y.value())
     }

@@ -33,7 +33,6 @@ impl SpendAuthority {
 }
 
 /// The witness for the key `ak`: the point of the prime-order group with `8·eighth = ak`.
-#[must_use]
 pub fn eighth(ak: &EdwardsAffine) -> EdwardsAffine {
     (*ak * EdwardsConfig::COFACTOR_INV).into_affine()
 }

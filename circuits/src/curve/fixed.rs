@@ -21,18 +21,19 @@ use crate::r1cs::{Cs, Num};
 const WINDOWS: usize = 63;
 
 /// `scalar · G` for a scalar known to the prover; 14 constraints per window less the first addition.
+///
+/// # Panics
+/// Never: there are 63 windows.
 #[must_use]
 pub fn mul_generator(cs: &mut Cs, scalar: &Scalar) -> Point {
     let digits = digits(scalar);
-    let mut sum: Option<Point> = None;
-    for (window, digit) in Window::table().iter().zip(digits) {
+    let mut windows = Window::table().iter().zip(digits);
+    let (window, digit) = windows.next().expect("63 windows");
+    let first = window.lookup(cs, digit);
+    windows.fold(first, |sum, (window, digit)| {
         let term = window.lookup(cs, digit);
-        sum = Some(match sum {
-            Some(sum) => sum.add(cs, &term),
-            None => term,
-        });
-    }
-    sum.expect("there are windows")
+        sum.add(cs, &term)
+    })
 }
 
 /// A digit `±(2·magnitude + 1)`.

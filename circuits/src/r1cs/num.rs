@@ -230,8 +230,8 @@ impl Neg for &Num {
     }
 }
 
-impl AddAssign<&Num> for Num {
-    fn add_assign(&mut self, other: &Num) {
+impl AddAssign<&Self> for Num {
+    fn add_assign(&mut self, other: &Self) {
         *self = &*self + other;
     }
 }

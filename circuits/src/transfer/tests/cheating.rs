@@ -170,7 +170,10 @@ fn challenge_substituted() -> Broken {
     broken_when_cheating(system(), &forge.statement, &[at])
 }
 
-const ATTACKS: [(&str, fn() -> Broken); 7] = [
+/// The paragraph that stops an attack, and the attack.
+type Attack = (&'static str, fn() -> Broken);
+
+const ATTACKS: [Attack; 7] = [
     ("keys", owner_key_substituted),
     ("input note", note_substituted),
     ("position", position_bits_that_are_no_booleans),

@@ -114,7 +114,7 @@ impl Forge {
         );
         // The neighbour takes the place among the siblings that belongs to `child ^ 1`.
         let mut siblings = self.statement.inputs[0].siblings[0];
-        let slot = if child % 2 == 0 { child } else { child - 1 };
+        let slot = child & !1;
         siblings[slot] = other;
         let children = place(own, &siblings, child);
         let mut rest = (0..4).filter(|i| *i != child ^ 1).map(|i| children[i]);

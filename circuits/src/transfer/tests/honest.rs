@@ -2,6 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use tacit_protocol::Network;
+use tacit_protocol::keys::AccountRoot;
+use tacit_protocol::signature::{SpendMessage, sign};
+use tacit_protocol::transfer::PublicBody;
+use tacit_protocol::tree::{BATCH_DEPTH, subtree_path};
+
 use super::fixture::Forge;
 use super::*;
 use crate::testing::broken;
@@ -20,6 +26,60 @@ fn a_valid_transfer_satisfies_the_statement() {
         assert_eq!(assignment.first_unsatisfied(), None);
         assert_eq!(assignment.public_inputs(), forge.statement.public_inputs());
     }
+}
+
+#[test]
+fn a_transfer_built_from_protocol_types_satisfies_the_statement() {
+    let root = AccountRoot::new(&[7; 64], Network::Regtest, 0);
+    let viewing = root.full_viewing_key();
+    let address = viewing.incoming().address(3);
+    let note =
+        |v: u64, rseed: u8| Note::payment(Amount::from_sat(v).expect("an amount"), &address, &[rseed; 16]);
+    let leaves = [F::from(5u64), note(1_000, 1).commitment().to_field()];
+    let (position, batch) = (Position::new(9, 1).expect("a position"), subtree_path(&leaves, 1));
+    let path = batch.join(&MerklePath::zero(BATCH_DEPTH));
+    let inputs = [
+        SpentNote {
+            note: note(1_000, 1),
+            position,
+            path: path.clone(),
+        },
+        SpentNote::dummy(note(0, 2), Position::from_u64(77).expect("a position")),
+    ];
+    let outputs = [note(600, 3), note(385, 4)];
+    let (fee, exit) = (Amount::from_sat(15).expect("an amount"), Amount::ZERO);
+    let public = PublicBody {
+        nf: inputs
+            .each_ref()
+            .map(|i| i.note.nullifier(&viewing.nk(), i.position).to_field()),
+        cm: outputs.each_ref().map(|note| note.commitment().to_field()),
+        out: out_field(fee, exit),
+        ctx: F::from(123u64),
+    };
+    let message = SpendMessage {
+        ok: viewing.ok(),
+        nf: public.nf,
+        cm: public.cm,
+        out: public.out,
+        ctx: public.ctx,
+    };
+    let anchor = path.root(leaves[1], position.to_u64());
+    let statement = TransferStatement::new(&TransferWitness {
+        ak: viewing.ak(),
+        nk: viewing.nk(),
+        inputs,
+        outputs: outputs.map(|note| NewNote {
+            v: note.v,
+            inner: note.inner(),
+        }),
+        fee,
+        exit,
+        anchor,
+        ctx: public.ctx,
+        signature: sign(&root.spend_key(), &message, &mut rand::thread_rng()),
+    });
+    assert_eq!(statement.public_inputs(), public.inputs(anchor));
+    assert_eq!(broken(system(), &statement), BTreeSet::new());
 }
 
 #[test]
