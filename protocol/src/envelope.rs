@@ -255,9 +255,6 @@ fn read_pushes(mut reader: Reader<'_>) -> Result<Vec<u8>, EnvelopeError> {
 
 /// Appends one minimal push of 2 to 255 bytes, which must follow full ones only.
 fn push(reader: &mut Reader<'_>, opcode: u8, data: &mut Vec<u8>) -> Result<(), EnvelopeError> {
-    if data.len() % CHUNK != 0 {
-        return Err(EnvelopeError::ShortPush);
-    }
     let len = match opcode {
         2..=75 => opcode,
         _ if opcode == OP_PUSHDATA1.to_u8() => {
@@ -269,6 +266,9 @@ fn push(reader: &mut Reader<'_>, opcode: u8, data: &mut Vec<u8>) -> Result<(), E
         }
         _ => return Err(EnvelopeError::Opcode),
     };
+    if !data.len().is_multiple_of(CHUNK) {
+        return Err(EnvelopeError::ShortPush);
+    }
     let chunk = reader
         .take(usize::from(len))
         .map_err(|_| EnvelopeError::Truncated)?;

@@ -37,7 +37,7 @@ impl FeeTable {
     #[must_use]
     pub fn index_at_least(&self, amount: Amount) -> Option<u8> {
         let index = self.0.partition_point(|fee| *fee < amount);
-        (index < self.0.len()).then(|| u8::try_from(index).expect("at most 256 entries"))
+        self.0.get(index).and(u8::try_from(index).ok())
     }
 
     /// All fees.

@@ -1,1 +1,263 @@
+use std::collections::HashSet;
 
+use bitcoin::hashes::Hash;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::network::Network;
+use crate::peg::fixture::{key, outpoint, sats};
+
+fn genesis() -> Genesis {
+    Genesis {
+        rules_version: RULES_VERSION,
+        network: Network::Regtest,
+        start_height: 110,
+        start_hash: bitcoin::BlockHash::from_byte_array([3; 32]),
+        anchor: outpoint(1),
+        vault: outpoint(2),
+        vault_amount: sats(1_000),
+        federation_key: key(1),
+        anchor_key: key(2),
+        finality_depth: 2,
+        refund_timelock: REFUND_TIMELOCK,
+        takeover_timelock: TAKEOVER_TIMELOCK,
+        forced_window: FORCED_WINDOW,
+        fee_table: FeeTable::new(&[0, 10, 50, 100]).unwrap(),
+    }
+}
+
+fn circuit(name: &str) -> CircuitKey {
+    CircuitKey {
+        name: name.to_owned(),
+        circuit_digest: [1; 32],
+        verifying_key: vec![1, 2, 3],
+        key_hash: [2; 32],
+        insecure: true,
+    }
+}
+
+fn params() -> ChainParams {
+    ChainParams::new(genesis(), vec![circuit("transfer-v1"), circuit("batch-4-4-v1")]).unwrap()
+}
+
+#[test]
+fn the_file_and_the_bytes_round_trip() {
+    let params = params();
+    assert_eq!(ChainParams::from_json(&params.to_json()).unwrap(), params);
+    assert_eq!(Genesis::decode(&genesis().encode()).unwrap(), genesis());
+    assert_eq!(params.circuit("transfer-v1").unwrap().name, "transfer-v1");
+    let missing = params.circuit("transfer-v2").unwrap_err();
+    assert_eq!(missing, ParamsError::NoCircuit("transfer-v2".to_owned()));
+    assert_eq!(
+        params.chain_id().to_string().parse::<ChainId>().unwrap(),
+        params.chain_id()
+    );
+}
+
+#[test]
+fn the_genesis_encoding_has_the_documented_length() {
+    // version, network, start, two outpoints, amount, two keys, four numbers, table.
+    let length = 2 + 1 + 4 + 32 + 2 * 36 + 8 + 2 * 32 + 4 * 2 + 2 + 4 * 8;
+    assert_eq!(genesis().encode().len(), length);
+}
+
+#[test]
+fn every_field_of_the_genesis_part_changes_the_identifier() {
+    let changes: [fn(&mut Genesis); 14] = [
+        |g| g.rules_version = 2,
+        |g| g.network = Network::Signet,
+        |g| g.start_height += 1,
+        |g| g.start_hash = bitcoin::BlockHash::from_byte_array([4; 32]),
+        |g| g.anchor = outpoint(3),
+        |g| g.vault = outpoint(3),
+        |g| g.vault_amount = sats(1_001),
+        |g| g.federation_key = key(3),
+        |g| g.anchor_key = key(3),
+        |g| g.finality_depth = 3,
+        |g| g.refund_timelock += 1,
+        |g| g.takeover_timelock += 1,
+        |g| g.forced_window += 1,
+        |g| g.fee_table = FeeTable::new(&[0, 10, 50, 101]).unwrap(),
+    ];
+    let mut ids = HashSet::from([genesis().chain_id()]);
+    let mut fields = HashSet::from([genesis().chain_id().to_field()]);
+    for change in changes {
+        let mut changed = genesis();
+        change(&mut changed);
+        assert!(ids.insert(changed.chain_id()));
+        assert!(fields.insert(changed.chain_id().to_field()));
+    }
+    let fields_in_json = serde_json::to_value(genesis())
+        .unwrap()
+        .as_object()
+        .unwrap()
+        .len();
+    assert_eq!(fields_in_json, changes.len(), "each field has its change");
+}
+
+#[test]
+fn circuits_do_not_change_the_identifier() {
+    let more = ChainParams::new(genesis(), vec![circuit("transfer-v2")]).unwrap();
+    assert_eq!(more.chain_id(), params().chain_id());
+}
+
+/// Changes the JSON of a valid file and reads it.
+fn read(change: impl FnOnce(&mut Value)) -> ParamsError {
+    let mut file: Value = serde_json::from_str(&params().to_json()).unwrap();
+    change(&mut file);
+    ChainParams::from_json(&file.to_string()).unwrap_err()
+}
+
+#[test]
+fn unknown_and_missing_fields_are_refused_everywhere() {
+    for pointer in ["", "/genesis", "/circuits/0"] {
+        let insert = |file: &mut Value| {
+            let object = file.pointer_mut(pointer).unwrap().as_object_mut().unwrap();
+            object.insert("extra".to_owned(), json!(1));
+        };
+        let error = read(insert);
+        assert!(
+            matches!(&error, ParamsError::Json(text) if text.contains("extra")),
+            "{error}"
+        );
+        let names = params_object(pointer);
+        for name in names {
+            let remove = |file: &mut Value| {
+                file.pointer_mut(pointer)
+                    .unwrap()
+                    .as_object_mut()
+                    .unwrap()
+                    .remove(&name);
+            };
+            assert!(matches!(read(remove), ParamsError::Json(_)), "{name}");
+        }
+    }
+}
+
+fn params_object(pointer: &str) -> Vec<String> {
+    let file: Value = serde_json::from_str(&params().to_json()).unwrap();
+    file.pointer(pointer)
+        .unwrap()
+        .as_object()
+        .unwrap()
+        .keys()
+        .cloned()
+        .collect()
+}
+
+#[test]
+fn malformed_values_are_refused() {
+    let bad: [(&str, Value); 10] = [
+        ("/chain_id", json!("00")),
+        ("/genesis/network", json!("mainnet2")),
+        ("/genesis/start_hash", json!("xyz")),
+        ("/genesis/anchor", json!("00:0")),
+        ("/genesis/federation_key", json!("ff".repeat(32))),
+        ("/genesis/vault_amount", json!(2_100_000_000_000_001u64)),
+        ("/genesis/finality_depth", json!(-1)),
+        ("/circuits/0/verifying_key", json!("0")),
+        ("/circuits/0/circuit_digest", json!("00".repeat(31))),
+        ("/circuits/0/key_hash", json!("zz".repeat(32))),
+    ];
+    for (pointer, value) in bad {
+        let error = read(|file| *file.pointer_mut(pointer).unwrap() = value);
+        assert!(matches!(error, ParamsError::Json(_)), "{pointer}: {error}");
+    }
+}
+
+#[test]
+fn each_rule_refuses_what_breaks_it() {
+    let id = |f: &mut Value| f["chain_id"] = json!("00".repeat(32));
+    assert!(matches!(read(id), ParamsError::ChainId { .. }));
+    let other = |f: &mut Value| f["genesis"]["start_height"] = json!(111);
+    assert!(matches!(read(other), ParamsError::ChainId { .. }));
+    assert_eq!(
+        read(|f| f["genesis"]["rules_version"] = json!(2)),
+        ParamsError::RulesVersion(2)
+    );
+    let same = |f: &mut Value| f["genesis"]["vault"] = f["genesis"]["anchor"].clone();
+    assert_eq!(read(same), ParamsError::SameOutpoint);
+    assert_eq!(
+        read(|f| f["genesis"]["finality_depth"] = json!(0)),
+        ParamsError::Depth
+    );
+    for name in ["refund_timelock", "takeover_timelock", "forced_window"] {
+        assert_eq!(read(|f| f["genesis"][name] = json!(0)), ParamsError::Timelock);
+    }
+    let name = |f: &mut Value| f["circuits"][0]["name"] = json!("Transfer v1");
+    assert_eq!(read(name), ParamsError::CircuitName("Transfer v1".to_owned()));
+    let twice = |f: &mut Value| f["circuits"][1]["name"] = json!("transfer-v1");
+    assert_eq!(
+        read(twice),
+        ParamsError::DuplicateCircuit("transfer-v1".to_owned())
+    );
+    let empty = |f: &mut Value| f["circuits"][0]["verifying_key"] = json!("");
+    assert_eq!(read(empty), ParamsError::EmptyKey("transfer-v1".to_owned()));
+}
+
+#[test]
+fn mainnet_refuses_development_keys() {
+    let mainnet = Genesis {
+        network: Network::Mainnet,
+        ..genesis()
+    };
+    let error = ChainParams::new(mainnet.clone(), vec![circuit("transfer-v1")]).unwrap_err();
+    assert_eq!(error, ParamsError::InsecureOnMainnet("transfer-v1".to_owned()));
+    let secure = CircuitKey {
+        insecure: false,
+        ..circuit("transfer-v1")
+    };
+    assert!(ChainParams::new(mainnet, vec![secure]).is_ok());
+}
+
+#[test]
+fn fee_tables_are_strictly_increasing_and_a_byte_indexes_them() {
+    let refused: [&[u64]; 4] = [&[], &[5, 5], &[6, 5], &[1, 2_100_000_000_000_001]];
+    for fees in refused {
+        assert_eq!(FeeTable::new(fees), Err(ParamsError::FeeTable));
+    }
+    let full: Vec<u64> = (0..256).collect();
+    let table = FeeTable::new(&full).unwrap();
+    assert_eq!(table.fee(255), Some(sats(255)));
+    assert_eq!(
+        FeeTable::new(&(0..257).collect::<Vec<_>>()),
+        Err(ParamsError::FeeTable)
+    );
+    let params = params();
+    assert_eq!((params.fee(2), params.fee(4)), (Some(sats(50)), None));
+    let table = &params.genesis().fee_table;
+    assert_eq!(table.index_at_least(sats(11)), Some(2));
+    assert_eq!(table.index_at_least(sats(100)), Some(3));
+    assert_eq!(table.index_at_least(sats(101)), None);
+    assert!(matches!(
+        read(|f| f["genesis"]["fee_table"] = json!([3, 2])),
+        ParamsError::Json(_)
+    ));
+}
+
+#[test]
+fn encoded_genesis_parts_that_break_a_rule_are_refused() {
+    let good = genesis().encode();
+    for cut in 0..good.len() {
+        assert!(Genesis::decode(&good[..cut]).is_err());
+    }
+    let refused = |at: usize, value: u8| {
+        let mut bytes = good.clone();
+        bytes[at] = value;
+        Genesis::decode(&bytes).unwrap_err()
+    };
+    assert_eq!(refused(0, 2), DecodeError::OutOfRange("genesis parameter"));
+    assert_eq!(refused(2, 4), DecodeError::Unknown("network"));
+    let table = good.len() - 4 * 8 - 2;
+    assert_eq!(refused(table + 1, 2), DecodeError::OutOfRange("fee table"));
+    assert_eq!(refused(table, 3), DecodeError::TrailingBytes(8));
+    assert_eq!(refused(table + 2, 60), DecodeError::OutOfRange("fee table"));
+}
+
+#[test]
+fn depth_is_the_distance_to_the_tip() {
+    let genesis = genesis();
+    assert!(!genesis.is_deep(100, 101));
+    assert!(genesis.is_deep(100, 102));
+    assert!(!genesis.is_deep(100, 99));
+}

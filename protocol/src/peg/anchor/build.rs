@@ -274,8 +274,7 @@ fn build_commit(plan: &AnchorPlan<'_>, output: TxOut) -> Result<(Transaction, Ve
         outputs,
         contributed: 0,
         fee_floor: 0,
-        // Two more weight units for the segregated-witness marker that the first coin brings.
-        weight: weight_of(&commit)? + 2,
+        weight: weight_of(&commit)?,
         rate: plan.rate,
         change_script: plan.change_script,
     };
@@ -345,4 +344,4 @@ fn strip(tx: &mut Transaction) {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

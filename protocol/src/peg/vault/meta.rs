@@ -59,10 +59,10 @@ impl VaultMeta {
         if !paid.is_sorted_by(|a, b| a < b) {
             return Err(MetaError::Order);
         }
-        if let (Some(&first), Some(&last)) = (paid.first(), paid.last()) {
-            if first >= 1 << 48 || last - first >= MAX_SPAN {
-                return Err(MetaError::Span);
-            }
+        if let (Some(&first), Some(&last)) = (paid.first(), paid.last())
+            && (first >= 1 << 48 || last - first >= MAX_SPAN)
+        {
+            return Err(MetaError::Span);
         }
         Ok(Self { n_dep, rate, paid })
     }
