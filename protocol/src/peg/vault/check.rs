@@ -5,7 +5,7 @@
 //! money was *selected* for (order, ceiling of the rate, refund margins) is the signers' policy and
 //! no fault. Specification: `docs/spec/bitcoin.md`.
 
-use bitcoin::{OutPoint, Script, ScriptBuf, Transaction, TxOut, Txid};
+use bitcoin::{OutPoint, Script, ScriptBuf, Transaction, TxOut};
 use thiserror::Error;
 
 use crate::amount::Amount;
@@ -367,22 +367,6 @@ fn sum(mut values: impl Iterator<Item = u64>) -> Result<u64, VaultFault> {
 /// A value on Bitcoin as an amount.
 fn to_amount(sats: u64) -> Result<Amount, VaultFault> {
     Amount::from_sat(sats).map_err(|_| VaultFault::Overflow)
-}
-
-/// Whether `tx` is a vault transaction: whether it spends `tip` by any input.
-#[must_use]
-pub fn spends(tx: &Transaction, tip: OutPoint) -> bool {
-    tx.input.iter().any(|input| input.previous_output == tip)
-}
-
-/// A fault with the transaction that has it, as followers keep it for good.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error("vault transaction {txid} breaks a rule: {fault}")]
-pub struct RecordedFault {
-    /// The transaction.
-    pub txid: Txid,
-    /// The rule it breaks.
-    pub fault: VaultFault,
 }
 
 #[cfg(test)]

@@ -275,13 +275,3 @@ fn pay_to_anchor_and_change_may_be_missing() {
     no_change.tx.output.truncate(4);
     assert!(judge(&no_change).is_ok());
 }
-
-#[test]
-fn any_spend_of_the_tip_is_a_vault_transaction() {
-    let mut case = valid();
-    assert!(spends(&case.tx, case.ctx.tip.outpoint));
-    case.tx.input.swap(0, 3);
-    assert!(spends(&case.tx, case.ctx.tip.outpoint));
-    case.tx.input.truncate(3);
-    assert!(!spends(&case.tx, case.ctx.tip.outpoint));
-}
