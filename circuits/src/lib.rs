@@ -4,6 +4,7 @@
 //! function serves set-up (it records the constraint system), proving (it records the assignment
 //! and the three products, never a matrix) and tests (both). File names follow the native twins.
 
+pub mod batch;
 pub mod bits;
 pub mod curve;
 pub mod hash;
