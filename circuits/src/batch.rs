@@ -5,6 +5,23 @@
 //! transfer's own proof against the anchor that its slot names needs nothing else. The constraints
 //! depend on the [`BatchShape`] only. Specification: `docs/spec/batch.md`.
 //!
+//! | paragraph | what it proves |
+//! |---|---|
+//! | `state` | `S_{b-1}` and `S_b` open; b grows by one below 2^24; both supplies have 64 bits |
+//! | `history` | leaf b − 1 was empty and becomes `S_{b-1}` |
+//! | `anchors` | K states open in the new history, each under its own number |
+//! | `slots`, `deposits` | flags are booleans and a prefix; 64-bit amounts; index below K; disabled ⇒ zero |
+//! | `nullifiers: top before` | the array of 64 roots hashes to the old nullifier root |
+//! | `nullifiers: network` | the items are a permutation of the slots' nullifiers |
+//! | `nullifiers: insertions` | an item is zero, or lies strictly inside the gap of a leaf, which shrinks |
+//! | `nullifiers: count` | enabled slots have two nullifiers that are not zero |
+//! | `nullifiers: leaves` | `enabled · H[imt](nf, next)` in slot order |
+//! | `nullifiers: append` | subtree b was empty and becomes these leaves |
+//! | `nullifiers: top after` | the array hashes to the new nullifier root |
+//! | `notes` | subtree b was empty and becomes outputs, deposits, `H[note](Σ fees, …)` |
+//! | `supply` | `supply' = supply + Σ deposits − Σ exits`, every sum of 64 bits |
+//! | `digest` | the sponge over everything public |
+//!
 //! ```text
 //!   slots ──nf──▶ switching network ──▶ insertions, one after the other ──▶ 64 subtree roots
 //!     ▲                                        │ next                            │
