@@ -3,7 +3,7 @@
 //! A level costs 267 constraints: the node (264) and the selection (3). Its four children are
 //! witnesses; the node binds them to the parent, and the selection binds the child at
 //! `bit0 + 2·bit1` to the node below. [`update`] computes the roots before and after one leaf
-//! changes, over the same children and bits: 534 per level. Specification: `docs/spec/trees.md`.
+//! changes, over the same children and bits: 534 per level. Specification: `docs/spec/state.md`.
 
 use tacit_protocol::F;
 
