@@ -51,6 +51,25 @@ impl CircuitId {
         }
     }
 
+    /// The pinned digest of the constraint system.
+    ///
+    /// # Panics
+    /// Never: the test that writes the pins reads them back.
+    #[must_use]
+    pub fn digest(self) -> [u8; 32] {
+        let pin = match self {
+            Self::Transfer => include_str!("../pinned/transfer-v1.txt"),
+            Self::Batch(BatchShape::B4x4) => include_str!("../pinned/batch-4-4-v1.txt"),
+            Self::Batch(BatchShape::B20x8) => include_str!("../pinned/batch-20-8-v1.txt"),
+            Self::Batch(BatchShape::B48x16) => include_str!("../pinned/batch-48-16-v1.txt"),
+            Self::Batch(BatchShape::B192x32) => include_str!("../pinned/batch-192-32-v1.txt"),
+        };
+        let digest = pin.lines().find_map(|line| line.strip_prefix("digest = ")).expect("a pin has a digest");
+        let mut bytes = [0; 32];
+        hex::decode_to_slice(digest, &mut bytes).expect("a digest is 64 hexadecimal digits");
+        bytes
+    }
+
     /// The version of the rules.
     #[must_use]
     pub fn version(self) -> CircuitVersion {

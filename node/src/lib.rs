@@ -7,9 +7,11 @@
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod local;
 pub mod pipeline;
 pub mod progress;
 pub mod rpc;
+pub mod service;
 mod telemetry;
 
 use std::process::ExitCode;

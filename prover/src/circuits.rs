@@ -19,18 +19,12 @@ pub fn system(id: CircuitId) -> R1cs {
     }
 }
 
-/// The digest of a circuit: as pinned, or recorded now for one that is not in use yet.
-#[must_use]
-pub fn digest(id: CircuitId) -> [u8; 32] {
-    id.pinned_digest().unwrap_or_else(|| system(id).digest())
-}
-
 /// The proving key of a circuit as this build pins it; made, outside the main network, where there
 /// is none yet.
 ///
 /// # Errors
 /// [`KeyError`]: what is wrong with the key there is, or why none could be made.
 pub fn load_key(store: &KeyStore, id: CircuitId, progress: &dyn Progress) -> Result<Arc<ProvingKey>, KeyError> {
-    let circuit = keys::CircuitId::new(id.name(), digest(id));
+    let circuit = keys::CircuitId::new(id.name(), id.digest());
     store.load_or_generate(&circuit, || system(id), progress)
 }

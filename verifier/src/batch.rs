@@ -271,6 +271,10 @@ pub fn record(
             )?;
         }
     }
-    table::put_batch(kv, number, &records::BatchRecord { place: place.clone(), batch: batch.clone() });
+    table::put_batch(kv, number, &records::BatchRecord {
+        place: place.clone(),
+        operator: data.operator,
+        batch: batch.clone(),
+    });
     Ok(())
 }

@@ -6,7 +6,7 @@ use tacit_protocol::batch::Batch;
 use tacit_protocol::encoding::{Decode, DecodeError, Encode, Reader};
 use tacit_protocol::peg::Exit;
 use tacit_protocol::transfer::TransferId;
-use tacit_protocol::Amount;
+use tacit_protocol::{Amount, F, field};
 
 /// The last block applied.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +44,8 @@ pub struct TransferPlace {
 pub struct BatchRecord {
     /// The anchor that carried it.
     pub place: Place,
+    /// The operator's `pk_d` in force, named by this batch or by one before it.
+    pub operator: F,
     /// The batch.
     pub batch: Batch,
 }
@@ -91,6 +93,8 @@ pub struct Payout {
     pub height: u32,
     /// The vault transaction and the output that pays.
     pub outpoint: OutPoint,
+    /// Its share of the miner's fee; the output holds the exit minus this.
+    pub share: Amount,
 }
 
 /// The verdict on one spend of the anchor tip.
@@ -223,13 +227,18 @@ impl Decode for TransferPlace {
 impl Encode for BatchRecord {
     fn encode_to(&self, out: &mut Vec<u8>) {
         self.place.encode_to(out);
+        out.extend_from_slice(&field::to_bytes(&self.operator));
         self.batch.encode_to(out);
     }
 }
 
 impl Decode for BatchRecord {
     fn decode_from(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(Self { place: Place::decode_from(reader)?, batch: Batch::decode_from(reader)? })
+        Ok(Self {
+            place: Place::decode_from(reader)?,
+            operator: reader.field()?,
+            batch: Batch::decode_from(reader)?,
+        })
     }
 }
 
@@ -276,6 +285,7 @@ impl Encode for Withdrawal {
         if let Some(payout) = &self.paid {
             out.extend_from_slice(&payout.height.to_le_bytes());
             put_outpoint(out, &payout.outpoint);
+            payout.share.encode_to(out);
         }
     }
 }
@@ -287,7 +297,10 @@ impl Decode for Withdrawal {
             batch: reader.u32()?,
             height: reader.u32()?,
             id: TransferId(reader.array()?),
-            paid: option(reader, |r| Ok(Payout { height: r.u32()?, outpoint: outpoint(r)? }))?,
+            paid: option(reader, |r| {
+                let (height, outpoint) = (r.u32()?, outpoint(r)?);
+                Ok(Payout { height, outpoint, share: Amount::decode_from(r)? })
+            })?,
         })
     }
 }

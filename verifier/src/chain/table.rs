@@ -27,6 +27,7 @@ const TRANSFERS: u8 = b'T';
 const SWEEPS: u8 = b'D';
 const SWEEP_BY_OUTPOINT: u8 = b'E';
 const WITHDRAWALS: u8 = b'W';
+const WITHDRAWAL_BY_TRANSFER: u8 = b'X';
 const UNDO: u8 = b'U';
 
 fn numbered(prefix: u8, n: u64) -> Vec<u8> {
@@ -235,7 +236,24 @@ pub fn put_withdrawal(kv: &mut Overlay<'_>, index: u64, withdrawal: &Withdrawal)
 pub fn append_withdrawal(kv: &mut Overlay<'_>, withdrawal: &Withdrawal) -> Result<u64, KvError> {
     let index = withdrawal_count(kv)?;
     put_withdrawal(kv, index, withdrawal);
+    kv.put(by_transfer(&withdrawal.id), index.to_le_bytes().to_vec());
     Ok(index)
+}
+
+fn by_transfer(id: &TransferId) -> Vec<u8> {
+    let mut key = vec![WITHDRAWAL_BY_TRANSFER];
+    key.extend_from_slice(&id.0);
+    key
+}
+
+/// The index of a transfer's withdrawal.
+///
+/// # Errors
+/// [`KvError`] if the view fails or is damaged.
+pub fn withdrawal_of(kv: &dyn KvRead, id: &TransferId) -> Result<Option<u64>, KvError> {
+    let key = by_transfer(id);
+    let Some(bytes) = kv.get(&key)? else { return Ok(None) };
+    Reader::new(&bytes).u64().map(Some).map_err(|e| KvError::corrupt(&key, e))
 }
 
 /// The delta that takes the block at `height` back.

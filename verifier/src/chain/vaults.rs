@@ -116,7 +116,7 @@ fn apply(
         let mut withdrawal = table::withdrawal(kv, paid.index)?
             .ok_or_else(|| KvError::corrupt(b"W", "a paid withdrawal is missing"))?;
         let outpoint = OutPoint { txid: place.txid, vout: paid.vout };
-        withdrawal.paid = Some(Payout { height: place.height, outpoint });
+        withdrawal.paid = Some(Payout { height: place.height, outpoint, share: paid.share });
         table::put_withdrawal(kv, paid.index, &withdrawal);
     }
     let tip = effects.new_tip;

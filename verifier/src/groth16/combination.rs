@@ -32,9 +32,10 @@ impl FixedBases {
         for (table, scalar) in self.0[first..].iter().zip(scalars) {
             let limbs = scalar.into_bigint().0;
             for position in 0..DIGITS {
-                let digit = (limbs[position / 16] >> (DIGIT * (position % 16))) & VALUES as u64;
+                let byte = limbs[position / 16].to_le_bytes()[position % 16 / 2];
+                let digit = usize::from(byte >> (DIGIT * (position % 2))) & VALUES;
                 if digit != 0 {
-                    sum += table[position * VALUES + digit as usize - 1];
+                    sum += table[position * VALUES + digit - 1];
                 }
             }
         }

@@ -38,19 +38,16 @@ impl Proof {
     }
 
     /// The point `A`.
-    #[must_use]
     pub fn a(&self) -> G1Affine {
         self.a
     }
 
     /// The point `B`.
-    #[must_use]
     pub fn b(&self) -> G2Affine {
         self.b
     }
 
     /// The point `C`.
-    #[must_use]
     pub fn c(&self) -> G1Affine {
         self.c
     }
@@ -58,7 +55,9 @@ impl Proof {
     /// The canonical bytes.
     #[must_use]
     pub fn to_bytes(&self) -> [u8; Self::BYTES] {
-        self.encode().try_into().expect("32 + 64 + 32 bytes")
+        let mut out = [0; Self::BYTES];
+        out.copy_from_slice(&self.encode());
+        out
     }
 
     /// Decodes the canonical bytes.

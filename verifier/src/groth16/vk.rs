@@ -59,31 +59,26 @@ impl VerifyingKey {
     }
 
     /// `α` in G1.
-    #[must_use]
     pub fn alpha_g1(&self) -> G1Affine {
         self.alpha_g1
     }
 
     /// `β` in G2.
-    #[must_use]
     pub fn beta_g2(&self) -> G2Affine {
         self.beta_g2
     }
 
     /// `γ` in G2.
-    #[must_use]
     pub fn gamma_g2(&self) -> G2Affine {
         self.gamma_g2
     }
 
     /// `δ` in G2.
-    #[must_use]
     pub fn delta_g2(&self) -> G2Affine {
         self.delta_g2
     }
 
     /// `IC_0 … IC_n`, one point for the constant and one per public input.
-    #[must_use]
     pub fn ic(&self) -> &[G1Affine] {
         &self.ic
     }

@@ -1,0 +1,90 @@
+//! `tacit keys`: the proving keys on this machine.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use tacit_circuits::version::CircuitId;
+use tacit_prover::{KeyStore, circuits};
+use tacit_protocol::Network;
+
+use crate::cli::Global;
+use crate::config::Config;
+use crate::progress::Bars;
+
+/// Arguments of `tacit keys`.
+#[derive(Debug, Args)]
+pub struct KeysArgs {
+    /// Where the keys are [default: `keys_dir` of the configuration]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// What to do [default: make]
+    #[command(subcommand)]
+    pub action: Option<KeysAction>,
+}
+
+/// What to do with keys.
+#[derive(Debug, Subcommand)]
+pub enum KeysAction {
+    /// Make the development keys (INSECURE) that are missing; checks those there are
+    Make {
+        /// Circuits to make keys for [default: transfer-v1 batch-4-4-v1 batch-20-8-v1]
+        circuits: Vec<String>,
+    },
+    /// Print the digest of every circuit, and the verifying key's hash where there is a key
+    List,
+}
+
+/// Circuits whose keys are made unless others are asked for.
+pub const DEFAULT_CIRCUITS: [&str; 3] = ["transfer-v1", "batch-4-4-v1", "batch-20-8-v1"];
+
+/// The circuits of these names, or the default ones.
+///
+/// # Errors
+/// An unknown name.
+pub fn select(names: &[String]) -> anyhow::Result<Vec<CircuitId>> {
+    let known = || CircuitId::ALL.map(CircuitId::name).join(", ");
+    let default = DEFAULT_CIRCUITS.map(str::to_owned);
+    let names = if names.is_empty() { &default[..] } else { names };
+    names
+        .iter()
+        .map(|name| {
+            CircuitId::ALL
+                .into_iter()
+                .find(|id| id.name() == name)
+                .ok_or_else(|| anyhow::anyhow!("no circuit is called {name:?}; there are {}", known()))
+        })
+        .collect()
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// An unknown circuit, a damaged key, a full disk.
+pub fn run(args: &KeysArgs, global: &Global) -> anyhow::Result<ExitCode> {
+    let dir = match &args.dir {
+        Some(dir) => dir.clone(),
+        None => Config::load(global.config.as_deref())?.keys_dir,
+    };
+    let store = KeyStore::new(dir, Network::Regtest);
+    match args.action.as_ref().unwrap_or(&KeysAction::Make { circuits: Vec::new() }) {
+        KeysAction::Make { circuits } => {
+            for id in select(circuits)? {
+                let key = circuits::load_key(&store, id, &Bars::new(id.name()))?;
+                println!("{:16} {}", id.name(), hex::encode(key.verifier().hash()));
+            }
+        }
+        KeysAction::List => {
+            for id in CircuitId::ALL {
+                let circuit = tacit_prover::CircuitId::new(id.name(), id.digest());
+                let key = match store.load(&circuit, &Bars::new(id.name())) {
+                    Ok(key) => hex::encode(key.verifier().hash()),
+                    Err(tacit_prover::KeyError::NotFound { .. }) => "no key".to_owned(),
+                    Err(error) => format!("unusable: {error}"),
+                };
+                println!("{:16} circuit {} key {key}", id.name(), hex::encode(id.digest()));
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,203 @@
+//! What a wallet shows: `address`, `balance`, `history`, `sync`, `fee-key`, `withdrawal`.
+
+use rand::rngs::OsRng;
+use serde_json::{Map, Value, json};
+use tacit_protocol::field;
+use tacit_protocol::transfer::TransferId;
+use tacit_wallet::api::{NodeApi, WithdrawalQuery, WithdrawalState};
+use tacit_wallet::{Entry, EntryState, EventKind};
+
+use super::shell::{Shell, say};
+use super::{LookArgs, depositing};
+
+/// `tacit wallet address`.
+pub(super) fn address(shell: &Shell<'_>, index: Option<u64>) -> anyhow::Result<()> {
+    let mut wallet = shell.open_any()?;
+    let (index, address) = match index {
+        Some(index) => (index, wallet.address(index)),
+        None => wallet.new_address(&mut OsRng).map_err(say)?,
+    };
+    let text = wallet.address_text(&address);
+    shell.answer(&json!({ "index": index, "address": text }), || println!("{text}"));
+    Ok(())
+}
+
+/// `tacit wallet balance`.
+pub(super) fn balance(shell: &Shell<'_>, look: LookArgs) -> anyhow::Result<()> {
+    let mut wallet = shell.open_any()?;
+    let synced = shell.sync_if_possible(&mut wallet, look.offline)?;
+    let (balance, spendable) = (wallet.balance(), wallet.spendable_amount());
+    let value = json!({
+        "synced": synced,
+        "batch": wallet.batch(),
+        "total": balance.total(),
+        "confirmed": balance.confirmed,
+        "soft": balance.soft,
+        "pendingChange": balance.pending_change,
+        "pendingDeposits": balance.pending_deposits,
+        "spendable": spendable,
+    });
+    shell.answer(&value, || {
+        let line = |name: &str, v: tacit_protocol::Amount, what: &str| {
+            println!("{name:<16}{:>18} sat  {what}", v.to_sat());
+        };
+        line("total", balance.total(), "");
+        line("confirmed", balance.confirmed, "deep in Bitcoin");
+        line("soft", balance.soft, "in batches that are pending or young");
+        line("pending change", balance.pending_change, "comes back with the next batch");
+        line("pending deposits", balance.pending_deposits, "on Bitcoin, not credited yet, shares not deducted");
+        println!("as of batch {}", wallet.batch());
+    });
+    Ok(())
+}
+
+/// `tacit wallet history`.
+pub(super) fn history(shell: &Shell<'_>, look: LookArgs) -> anyhow::Result<()> {
+    let mut wallet = shell.open_any()?;
+    let synced = shell.sync_if_possible(&mut wallet, look.offline)?;
+    let entries = wallet.history();
+    let value = json!({
+        "synced": synced,
+        "batch": wallet.batch(),
+        "entries": entries.iter().map(entry_json).collect::<anyhow::Result<Vec<_>>>()?,
+    });
+    shell.answer(&value, || {
+        if entries.is_empty() {
+            println!("nothing happened yet");
+        }
+        entries.iter().for_each(print_entry);
+    });
+    Ok(())
+}
+
+fn entry_json(entry: &Entry) -> anyhow::Result<Value> {
+    let mut fields = match serde_json::to_value(&entry.what)? {
+        Value::Object(fields) => fields,
+        other => Map::from_iter([("kind".to_owned(), other)]),
+    };
+    fields.insert("txid".into(), json!(entry.txid.map(|txid| txid.to_string())));
+    fields.insert("amount".into(), json!(entry.amount));
+    fields.insert("fee".into(), json!(entry.fee));
+    fields.insert("batch".into(), json!(entry.batch));
+    let state = match &entry.state {
+        EntryState::Sent => json!({ "state": "sent" }),
+        EntryState::Pending => json!({ "state": "pending" }),
+        EntryState::Anchored { block, depth, is_final } => json!({
+            "state": "anchored",
+            "height": block.height,
+            "block": block.block,
+            "time": block.time,
+            "depth": depth,
+            "final": is_final,
+        }),
+    };
+    fields.insert("confirmation".into(), state);
+    Ok(Value::Object(fields))
+}
+
+fn print_entry(entry: &Entry) {
+    let state = match &entry.state {
+        EntryState::Sent => "sent".to_owned(),
+        EntryState::Pending => "in a batch".to_owned(),
+        EntryState::Anchored { block, is_final: true, .. } => format!("final, block {}", block.height),
+        EntryState::Anchored { block, depth, is_final: false } => {
+            format!("block {}, {depth} deep", block.height)
+        }
+    };
+    let batch = entry.batch.map_or_else(|| "-".to_owned(), |batch| batch.to_string());
+    let (sign, what) = match &entry.what {
+        EventKind::Received { address } => ('+', format!("received at address {address}")),
+        EventKind::Sent { recipient: Some(recipient) } => ('-', format!("sent to {recipient}")),
+        EventKind::Sent { recipient: None } => ('-', "sent".to_owned()),
+        EventKind::Merged => (' ', "paid to itself".to_owned()),
+        EventKind::Deposited { index } => ('+', format!("deposit {index} credited")),
+        EventKind::Withdrew { address, .. } => ('-', format!("withdrew to {address}")),
+        EventKind::Fees => ('+', "fees of a batch".to_owned()),
+    };
+    let (amount, fee) = (entry.amount.to_sat(), entry.fee.to_sat());
+    println!("batch {batch:>7}  {sign}{amount:>15} sat  fee {fee:>6}  {state:<20}  {what}");
+    if let Some(txid) = entry.txid {
+        println!("               {txid}");
+    }
+}
+
+/// `tacit wallet sync`.
+pub(super) fn sync(shell: &Shell<'_>) -> anyhow::Result<()> {
+    let mut wallet = shell.open_any()?;
+    let node = shell.client()?;
+    let report = shell.sync(&mut wallet, &node).map_err(say)?;
+    // A node that takes no deposits can still be followed.
+    let deposits_error = match depositing::refresh(&mut wallet, &node) {
+        Ok(()) => None,
+        Err(tacit_wallet::WalletError::Api(error)) => Some(error.to_string()),
+        Err(other) => return Err(say(other)),
+    };
+    let dropped: Vec<Value> = report
+        .dropped
+        .iter()
+        .map(|dropped| json!({ "txid": dropped.txid.to_string(), "reason": dropped.reason }))
+        .collect();
+    let value = json!({
+        "batch": report.batch,
+        "scanned": report.scanned,
+        "rolledBackTo": report.rolled_back_to,
+        "dropped": dropped,
+        "nodeBehind": report.node_behind,
+        "deposits": wallet.deposits(),
+        "depositsError": deposits_error,
+        "total": wallet.balance().total(),
+    });
+    shell.answer(&value, || {
+        if let Some(batch) = report.rolled_back_to {
+            println!("the chain changed after batch {batch}; what came after it was read anew");
+        }
+        for dropped in &report.dropped {
+            println!("transfer {} will not be included: {}; its notes are free again", dropped.txid, dropped.reason);
+        }
+        println!("at batch {}, {} read, {} in all", report.batch, report.scanned, wallet.balance().total());
+        wallet.deposits().iter().for_each(depositing::print);
+    });
+    if report.node_behind {
+        eprintln!("warning: {} is still behind Bitcoin; sync again when it is done", shell.node());
+    }
+    if let Some(error) = deposits_error {
+        eprintln!("warning: deposits were not looked after: {error}");
+    }
+    Ok(())
+}
+
+/// `tacit wallet fee-key`.
+pub(super) fn fee_key(shell: &Shell<'_>) -> anyhow::Result<()> {
+    let wallet = shell.open_any()?;
+    let address = wallet.keys().viewing().incoming().internal_address();
+    let key = hex::encode(field::to_bytes(&address.pk_d()));
+    shell.answer(&json!({ "feeKey": key }), || println!("{key}"));
+    Ok(())
+}
+
+/// `tacit wallet withdrawal`.
+pub(super) fn withdrawal(shell: &Shell<'_>, txid: &str) -> anyhow::Result<()> {
+    let id: TransferId =
+        txid.parse().map_err(|error| say(format!("{txid:?} is no transfer's identifier: {error}")))?;
+    let found = shell.client()?.withdrawal_status(WithdrawalQuery::Txid(id)).map_err(say)?;
+    shell.answer(&serde_json::to_value(&found)?, || {
+        println!("withdrawal {} of {}, ordered in batch {}", found.index, found.amount, found.batch);
+        match &found.status {
+            WithdrawalState::Burying { depth, needed } => {
+                println!("its batch is {depth} of {needed} blocks deep");
+            }
+            WithdrawalState::Eligible => println!("it is paid with the next vault transaction"),
+            WithdrawalState::Held { share } => println!(
+                "it waits: its share of the miner's fee would be {share}, its limit is {}",
+                found.max_l1_fee
+            ),
+            WithdrawalState::Paid { txid, vout, amount, height: Some(height) } => {
+                println!("{amount} were paid by {txid}:{vout} in block {height}");
+            }
+            WithdrawalState::Paid { txid, vout, amount, height: None } => {
+                println!("{amount} are paid by {txid}:{vout}, which is in no block yet");
+            }
+        }
+    });
+    Ok(())
+}

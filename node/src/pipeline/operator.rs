@@ -1,0 +1,383 @@
+//! What a sequencer does beyond following: seal, anchor, sweep, pay.
+//!
+//! Everything stands behind two locks, taken in this order: the sequencer, the operator's coins. No
+//! lock is held while a proof is made or verified. Failures of bitcoind are logged and tried again
+//! after the next step; failures of the database end the process.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, anyhow};
+use bitcoin::OutPoint;
+use tacit_bridge::client::BitcoinClient;
+use tacit_bridge::coins::CoinBook;
+use tacit_bridge::fees::{FeePolicy, FeeSource, NodeFees};
+use tacit_bridge::journal::Journal;
+use tacit_bridge::keys::SigningKey;
+use tacit_bridge::publisher::{PublishError, Publisher, PublisherConfig, Step};
+use tacit_bridge::signer::LocalSigner;
+use tacit_bridge::vault::{VaultConfig, VaultError, VaultOperator, VaultRates, VaultState, VaultView};
+use tacit_bridge::watcher::Watcher;
+use tacit_prover::{KeyStore, Prover};
+use tacit_protocol::encoding::Encode;
+use tacit_protocol::envelope::MAX_PAYLOAD;
+use tacit_protocol::kv::{Delta, KvError, KvRead};
+use tacit_protocol::peg::{AnchorTip, FeeRate};
+use tacit_protocol::{F, field};
+use tacit_sequencer::config::Policy;
+use tacit_sequencer::{Sequencer, Store};
+use tacit_sequencer::{Config as SequencerSettings, Registration, Registrations, Time};
+use tacit_verifier::Rules;
+use tacit_verifier::chain::table;
+
+use super::Sink;
+use super::journal::StoreJournal;
+use crate::config::{Config, ConfigError, SequencerConfig};
+
+mod view;
+
+use view::StateView;
+
+/// Time after which money is looked after again although no block came.
+const TEND_AGAIN: Duration = Duration::from_secs(3);
+/// Unconfirmed blocks after which a reveal may pay more.
+const BUMP_AFTER: u32 = 3;
+
+/// A named point at which a test may abort the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CrashPoint {
+    /// A batch was sealed.
+    AfterSeal,
+    /// A proof was stored.
+    AfterProof,
+    /// An anchor was written down, nothing sent.
+    AfterJournal,
+    /// The commit was sent, the reveal not.
+    AfterCommit,
+}
+
+impl CrashPoint {
+    fn parse(name: &str) -> Result<Self, ConfigError> {
+        match name {
+            "after-seal" => Ok(Self::AfterSeal),
+            "after-proof" => Ok(Self::AfterProof),
+            "after-journal" => Ok(Self::AfterJournal),
+            "after-commit" => Ok(Self::AfterCommit),
+            other => Err(ConfigError::Invalid {
+                field: "sequencer.crash_at",
+                value: other.to_owned(),
+                remedy: "use after-seal, after-proof, after-journal or after-commit",
+            }),
+        }
+    }
+
+    fn reached(self, wanted: Option<Self>) {
+        if wanted == Some(self) {
+            tracing::error!(?self, "aborting, as the configuration of this test asks");
+            std::process::abort();
+        }
+    }
+}
+
+/// The acting half of a sequencer.
+pub(crate) struct Operator {
+    sequencer: Mutex<Sequencer>,
+    coins: Mutex<CoinBook>,
+    last_tended: Mutex<Option<Instant>>,
+    rate: Mutex<FeeRate>,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) rules: Arc<Rules>,
+    client: Arc<dyn BitcoinClient>,
+    pub(super) watcher: Arc<Watcher>,
+    view: Arc<StateView>,
+    publisher: Publisher,
+    vault: VaultOperator,
+    fees: NodeFees,
+    pub(super) anchor_key: Arc<SigningKey>,
+    pub(super) keys: KeyStore,
+    pub(super) prover: Prover,
+    crash_at: Option<CrashPoint>,
+}
+
+/// Registered deposits, for the sequencer.
+struct Register(Arc<Watcher>);
+
+impl Registrations for Register {
+    fn find(&self, outpoint: &OutPoint) -> Result<Option<Registration>, KvError> {
+        let found = self.0.registration(outpoint).map_err(|e| KvError::Io(e.to_string()))?;
+        Ok(found.map(|r| Registration { inner: r.inner, refund: r.refund }))
+    }
+}
+
+/// Milliseconds since 1970.
+pub(super) fn now() -> Time {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Time::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+fn settings(config: &SequencerConfig, rules: &Rules) -> anyhow::Result<SequencerSettings> {
+    let invalid = || ConfigError::Invalid {
+        field: "sequencer.fee_key",
+        value: config.fee_key.clone(),
+        remedy: "use the 64 hexadecimal digits that `tacit wallet fee-key` prints",
+    };
+    let mut bytes = [0; 32];
+    hex::decode_to_slice(&config.fee_key, &mut bytes).map_err(|_| invalid())?;
+    let operator: F = field::from_bytes(&bytes).map_err(|_| invalid())?;
+    let min_fee = rules.params().genesis().fee_table.fee(config.fee_floor).ok_or(ConfigError::Invalid {
+        field: "sequencer.fee_floor",
+        value: config.fee_floor.to_string(),
+        remedy: "use an index into the chain's fee table",
+    })?;
+    let seal_after = Duration::from_millis(config.seal_after_ms);
+    let policy = Policy {
+        min_fee,
+        max_transfers: config.mempool_transfers,
+        seal_after,
+        deposit_after: Policy::default().deposit_after.min(seal_after),
+        ..Policy::default()
+    };
+    Ok(SequencerSettings { operator, policy })
+}
+
+impl Operator {
+    /// Opens everything a sequencer needs.
+    ///
+    /// # Errors
+    /// Missing or foreign keys, an unreachable bitcoind, a damaged database.
+    pub(super) fn open(
+        config: &Config,
+        client: Arc<dyn BitcoinClient>,
+        store: Arc<dyn Store>,
+        rules: Arc<Rules>,
+        acknowledge: bool,
+    ) -> anyhow::Result<Self> {
+        let own = config.sequencer()?;
+        let genesis = rules.params().genesis();
+        let anchor_key = Arc::new(SigningKey::load(&own.anchor_key_file)?);
+        let federation_key = SigningKey::load(&own.federation_key_file)?;
+        let operator_key = Arc::new(SigningKey::load(&own.operator_key_file)?);
+        anyhow::ensure!(
+            anchor_key.public_key() == genesis.anchor_key,
+            "{} is not the anchor key of this chain",
+            own.anchor_key_file.display()
+        );
+        anyhow::ensure!(
+            federation_key.public_key() == genesis.federation_key,
+            "{} is not the federation key of this chain",
+            own.federation_key_file.display()
+        );
+        let crash_at = own.crash_at.as_deref().map(CrashPoint::parse).transpose()?;
+        let journal: Arc<dyn Journal> = Arc::new(StoreJournal(Arc::clone(&store)));
+        let watcher = Arc::new(Watcher::new(Arc::clone(&client), Arc::clone(&journal), genesis));
+        let register: Arc<dyn Registrations> = Arc::new(Register(Arc::clone(&watcher)));
+        let mut sequencer =
+            Sequencer::open(Arc::clone(&store), Arc::clone(&rules), register, settings(own, &rules)?)?;
+        if acknowledge {
+            sequencer.acknowledge(now())?;
+        }
+        let fee_policy = FeePolicy::default();
+        let depth = u32::from(genesis.finality_depth);
+        let view = Arc::new(StateView::new(Arc::clone(&store), Arc::clone(&rules), Arc::clone(&watcher)));
+        let signer =
+            LocalSigner::new(federation_key, Arc::clone(&view) as Arc<dyn VaultView>, fee_policy.ceiling);
+        let publisher = Publisher::new(PublisherConfig {
+            client: Arc::clone(&client),
+            journal: Arc::clone(&journal),
+            keys: genesis.anchor_keys(),
+            anchor_key: Arc::clone(&anchor_key),
+            operator_key: Arc::clone(&operator_key),
+            depth,
+            bump_after: BUMP_AFTER,
+        })
+        .with_observer(Box::new(move |step| match step {
+            Step::Journalled => CrashPoint::AfterJournal.reached(crash_at),
+            Step::CommitSent => CrashPoint::AfterCommit.reached(crash_at),
+            Step::RevealSent => {}
+        }));
+        let vault = VaultOperator::new(VaultConfig {
+            client: Arc::clone(&client),
+            journal,
+            signer: Arc::new(signer),
+            operator_key: Arc::clone(&operator_key),
+            depth,
+        });
+        let mut coins = CoinBook::scan(&*client, operator_key.output_script())
+            .context("cannot find the operator's coins")?;
+        publisher.resume(&mut coins)?;
+        vault.resume(&mut coins)?;
+        tracing::info!(operator_coins = %coins.balance(), "sequencer opened");
+        let fees = NodeFees::new(Arc::clone(&client), fee_policy);
+        Ok(Self {
+            sequencer: Mutex::new(sequencer),
+            coins: Mutex::new(coins),
+            last_tended: Mutex::new(None),
+            rate: Mutex::new(fee_policy.fallback),
+            keys: KeyStore::new(&config.keys_dir, genesis.network),
+            store,
+            rules,
+            client,
+            watcher,
+            view,
+            publisher,
+            vault,
+            fees,
+            anchor_key,
+            prover: Prover::cpu(),
+            crash_at,
+        })
+    }
+
+    /// The sequencer, alone.
+    pub(super) fn sequencer(&self) -> MutexGuard<'_, Sequencer> {
+        self.sequencer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Bitcoin's fee rate as last asked for.
+    pub(super) fn rate(&self) -> FeeRate {
+        *self.rate.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How far deposits are.
+    pub(super) fn view(&self) -> &StateView {
+        &self.view
+    }
+
+    /// Aborts the process if the configuration of a test names this point.
+    pub(super) fn crash_point(&self, point: CrashPoint) {
+        point.reached(self.crash_at);
+    }
+
+    /// Acts after the follower's step: `changed` if the state moved, `synced` if it is at the tip.
+    ///
+    /// # Errors
+    /// A failing database.
+    pub(super) fn after_step(&self, changed: bool, synced: bool) -> anyhow::Result<()> {
+        let tick = {
+            let mut sequencer = self.sequencer();
+            sequencer.set_synced(synced);
+            sequencer.tick(now())?
+        };
+        for number in &tick.sealed {
+            tracing::info!(batch = number, "sealed");
+            self.crash_point(CrashPoint::AfterSeal);
+        }
+        for (txid, reason) in &tick.dropped {
+            tracing::info!(%txid, %reason, "dropped");
+        }
+        if synced && self.is_due(changed)? {
+            if let Err(error) = self.tend() {
+                match error.downcast_ref::<KvError>() {
+                    Some(_) => return Err(error),
+                    None => tracing::warn!(error = format!("{error:#}"), "will try again"),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether there is reason to look after anchors and the vault: a new block, a proven batch that
+    /// nobody published, or a while without a look.
+    fn is_due(&self, changed: bool) -> Result<bool, KvError> {
+        let mut last = self.last_tended.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = last.is_none_or(|at| at.elapsed() > TEND_AGAIN);
+        let due = changed || waited || self.has_unpublished()?;
+        if due {
+            *last = Some(Instant::now());
+        }
+        Ok(due)
+    }
+
+    fn anchor_tip(&self) -> Result<AnchorTip, KvError> {
+        let tip = table::anchor_tip(&*self.store)?
+            .ok_or_else(|| KvError::corrupt(b"P", "the anchor tip is missing"))?;
+        Ok(AnchorTip { outpoint: tip.outpoint, txout: tip.txout })
+    }
+
+    fn has_unpublished(&self) -> Result<bool, KvError> {
+        let tip = self.anchor_tip()?.outpoint;
+        let in_flight = self.publisher.payload_in_flight(&tip).map_err(|e| KvError::Io(e.to_string()))?;
+        Ok(in_flight.is_none() && self.sequencer().anchorable(MAX_PAYLOAD)?.is_some())
+    }
+
+    /// Looks after coins, anchors and the vault.
+    fn tend(&self) -> anyhow::Result<()> {
+        let mut coins = self.coins.lock().unwrap_or_else(PoisonError::into_inner);
+        coins.follow(&*self.client)?;
+        let rate = self.fees.quote()?.rate;
+        *self.rate.lock().unwrap_or_else(PoisonError::into_inner) = rate;
+        let height = table::cursor(&*self.store)?.context("the cursor is missing")?.height;
+        self.tend_anchors(height, rate, &mut coins)?;
+        self.tend_vault(rate, &mut coins)
+    }
+
+    fn tend_anchors(&self, height: u32, rate: FeeRate, coins: &mut CoinBook) -> anyhow::Result<()> {
+        let tip = self.anchor_tip()?;
+        for report in self.publisher.tend(tip.outpoint, height, rate, coins)? {
+            tracing::debug!(commit = %report.commit, reveal = %report.reveal, state = %report.state, "anchor");
+        }
+        if self.publisher.payload_in_flight(&tip.outpoint)?.is_some() {
+            return Ok(());
+        }
+        let Some(payload) = self.sequencer().anchorable(MAX_PAYLOAD)? else { return Ok(()) };
+        match self.publisher.publish(&tip, &payload.encode(), height, rate, coins) {
+            Ok(report) => {
+                let batches = payload.batches().len();
+                tracing::info!(batches, commit = %report.commit, reveal = %report.reveal, state = %report.state, "anchoring");
+                Ok(())
+            }
+            Err(PublishError::ForeignTip(tip)) => {
+                Err(anyhow!("the anchor chain left this sequencer's key at {tip}"))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn tend_vault(&self, rate: FeeRate, coins: &mut CoinBook) -> anyhow::Result<()> {
+        let snapshot = self.view.snapshot()?;
+        let report = match self.vault.tend(&snapshot, VaultRates::at(rate), coins) {
+            Ok(report) => report,
+            Err(VaultError::Sign(error)) => return Err(anyhow!("the signer refuses: {error}")),
+            Err(error) => return Err(error.into()),
+        };
+        match &report.state {
+            VaultState::Sent { txid, deposits, withdrawals, fee } => {
+                tracing::info!(%txid, deposits, withdrawals, fee, "vault transaction sent");
+            }
+            VaultState::OutOfCoins(error) => {
+                tracing::warn!(%error, "the operator's coins do not pay for the vault transaction");
+            }
+            VaultState::Halted(reason) => tracing::error!(reason, "the vault is halted"),
+            VaultState::Stuck { txid, reason } => tracing::warn!(%txid, reason, "vault transaction stuck"),
+            VaultState::Idle
+            | VaultState::InMempool(_)
+            | VaultState::Resent(_)
+            | VaultState::Confirmed(_) => {}
+        }
+        for held in &report.held {
+            tracing::debug!(?held, "withdrawal held");
+        }
+        Ok(())
+    }
+}
+
+impl Sink for Operator {
+    fn commit(&self, delta: &Delta) -> Result<(), KvError> {
+        let changes = self.sequencer().commit_canonical(delta)?;
+        if !changes.anchored.is_empty() {
+            tracing::info!(batches = ?changes.anchored, "anchored");
+        }
+        if !changes.returned.is_empty() {
+            tracing::warn!(batches = ?changes.returned, "a reorganisation returned batches; anchoring again");
+        }
+        if let Some(halt) = changes.halted {
+            tracing::error!(%halt, "the sequencer stopped acting");
+        }
+        Ok(())
+    }
+}
+
+/// Reads through the sequencer's pending batches.
+pub(super) fn with_view<T>(sequencer: &Sequencer, read: impl FnOnce(&dyn KvRead) -> T) -> T {
+    read(&sequencer.view())
+}
