@@ -1,0 +1,185 @@
+//! Which transfers and deposits make the next batch.
+//!
+//! Every rule that depends on the state is checked again here, whatever was checked when a transfer
+//! came: the state has moved since. A transfer that broke a rule is dropped with its reason; one
+//! that names an anchor too many waits for the next batch. The smallest circuit that fits is taken.
+
+use std::collections::HashSet;
+
+use tacit_protocol::batch::{Batch, BatchShape};
+use tacit_protocol::kv::{KvError, KvRead};
+use tacit_protocol::ledger;
+use tacit_protocol::note::Nullifier;
+use tacit_protocol::params::ChainParams;
+use tacit_protocol::state::State;
+use tacit_protocol::transfer::TransferRule;
+use tacit_protocol::tree::nullifiers;
+use tacit_protocol::{Amount, F};
+use tacit_verifier::Rules;
+use tacit_verifier::chain::table;
+
+use crate::deposits::Creditable;
+use crate::mempool::{Entry, Mempool};
+use crate::record::{DropReason, NO_PROOF, Sealed};
+
+/// What a batch is made from.
+pub(crate) struct Sources<'a> {
+    pub(crate) rules: &'a Rules,
+    /// The state that the batch follows.
+    pub(crate) view: &'a dyn KvRead,
+    /// Height of Bitcoin's last block.
+    pub(crate) height: u32,
+    /// The operator's `pk_d`.
+    pub(crate) operator: F,
+    /// The shapes there are keys for, smallest first, at least one.
+    pub(crate) shapes: &'a [BatchShape],
+    pub(crate) queue: &'a Mempool,
+    pub(crate) deposits: &'a [Creditable],
+}
+
+/// A choice.
+#[derive(Debug, Default)]
+pub(crate) struct Draft {
+    /// The batch, its state commitment still to be computed; `None` if nothing can go in.
+    pub(crate) sealed: Option<Sealed>,
+    /// Arrival numbers of its transfers.
+    pub(crate) taken: Vec<u64>,
+    /// Transfers that no batch can include any more.
+    pub(crate) dropped: Vec<(u64, DropReason)>,
+}
+
+/// The largest of the shapes, which are sorted: it holds the most of everything.
+pub(crate) fn largest(shapes: &[BatchShape]) -> BatchShape {
+    *shapes.last().expect("opening refuses a chain without batch keys")
+}
+
+/// Sums that must stay amounts as transfers are added.
+struct Budget {
+    /// Shielded after the deposits and the exits so far.
+    supply: Amount,
+    /// Fees so far.
+    fees: Amount,
+    /// Nullifiers so far.
+    nullifiers: HashSet<Nullifier>,
+}
+
+impl Budget {
+    /// Adds a transfer, or says which rule it breaks.
+    fn add(&mut self, entry: &Entry, params: &ChainParams) -> Result<(), DropReason> {
+        let body = &entry.verified.transfer().body;
+        let fee = body
+            .fee_amount(params)
+            .map_err(|_: TransferRule| DropReason::Invalid)?;
+        let supply = self
+            .supply
+            .checked_sub(body.exit_amount())
+            .ok_or(DropReason::Supply)?;
+        let fees = self.fees.checked_add(fee).ok_or(DropReason::Supply)?;
+        if let Some(nf) = body.nf.iter().find(|nf| self.nullifiers.contains(*nf)) {
+            return Err(DropReason::Spent(*nf));
+        }
+        self.nullifiers.extend(body.nf);
+        (self.supply, self.fees) = (supply, fees);
+        Ok(())
+    }
+}
+
+/// Chooses the next batch after `tip`.
+///
+/// # Errors
+/// [`KvError`] if the view fails.
+pub(crate) fn draft(sources: &Sources<'_>, tip: &State) -> Result<Draft, KvError> {
+    let number = tip.batch + 1;
+    let largest = largest(sources.shapes);
+    let mut draft = Draft::default();
+    let (mut deposits, mut supply) = (Vec::new(), tip.supply);
+    for deposit in sources.deposits.iter().take(largest.deposits()) {
+        if let Some(sum) = supply.checked_add(deposit.amount) {
+            supply = sum;
+            deposits.push(deposit.claim.clone());
+        }
+    }
+    let mut budget = Budget {
+        supply,
+        fees: Amount::ZERO,
+        nullifiers: HashSet::new(),
+    };
+    let (mut anchors, mut transfers, mut targets) = (Vec::new(), Vec::new(), Vec::new());
+    for (seq, entry) in sources.queue.iter() {
+        if transfers.len() == largest.slots() {
+            break;
+        }
+        let anchor = entry.verified.transfer().anchor;
+        let verdict = match recheck(sources, entry, number)? {
+            Ok(()) if !anchors.contains(&anchor) && anchors.len() == largest.anchors() => continue,
+            Ok(()) => budget.add(entry, sources.rules.params()),
+            Err(reason) => Err(reason),
+        };
+        if let Err(reason) = verdict {
+            draft.dropped.push((seq, reason));
+            continue;
+        }
+        if !anchors.contains(&anchor) {
+            anchors.push(anchor);
+        }
+        transfers.push(entry.verified.transfer().clone());
+        targets.push(entry.target);
+        draft.taken.push(seq);
+    }
+    if transfers.is_empty() && deposits.is_empty() {
+        return Ok(draft);
+    }
+    if anchors.is_empty() {
+        anchors.push(tip.batch);
+    }
+    let fits = |shape: &&BatchShape| {
+        transfers.len() <= shape.slots()
+            && deposits.len() <= shape.deposits()
+            && anchors.len() <= shape.anchors()
+    };
+    let shape = *sources
+        .shapes
+        .iter()
+        .find(fits)
+        .expect("the choice fits the largest shape");
+    let operator = (table::operator(sources.view)? != Some(sources.operator)).then_some(sources.operator);
+    let anchors = Batch::pad_anchors(shape, &anchors).expect("the shape fits");
+    let state = tip.commitment();
+    let batch = Batch {
+        shape,
+        operator,
+        state,
+        proof: NO_PROOF,
+        anchors,
+        transfers,
+        deposits,
+    };
+    draft.sealed = Some(Sealed {
+        height: sources.height,
+        batch,
+        targets,
+    });
+    Ok(draft)
+}
+
+/// The rules that depend on the state, for a transfer in batch `number`.
+fn recheck(sources: &Sources<'_>, entry: &Entry, number: u32) -> Result<Result<(), DropReason>, KvError> {
+    let transfer = entry.verified.transfer();
+    let body = &transfer.body;
+    if body.expiry < number {
+        return Ok(Err(DropReason::Expired { expiry: body.expiry }));
+    }
+    for nf in &body.nf {
+        if nullifiers::contains(sources.view, nf)? {
+            return Ok(Err(DropReason::Spent(*nf)));
+        }
+    }
+    let state = ledger::state(sources.view, transfer.anchor)?;
+    if state.map(|state| state.notes_root) != Some(entry.verified.anchor_root()) {
+        return Ok(Err(DropReason::AnchorReplaced(transfer.anchor)));
+    }
+    Ok(Ok(()))
+}
+
+#[cfg(test)]
+mod tests;
