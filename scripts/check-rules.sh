@@ -10,6 +10,7 @@ mapfile -t files < <(git ls-files --cached --others --exclude-standard '*.rs' '*
 long=$(wc -l "${files[@]}" | awk -v most=$most_lines '$2 != "total" && $1 > most { print $2 " (" $1 " lines)" }')
 [ -z "$long" ] || die "longer than $most_lines lines: ${long//$'\n'/, }" "split it by subject."
 say "file sizes: at most $most_lines lines"
+scripts/check-docs.sh
 
 if command -v shellcheck >/dev/null; then
     shellcheck -x scripts/*.sh scripts/lib/*.sh .ci/run
