@@ -2,6 +2,41 @@
 //!
 //! The core is synchronous and reaches the outside only through its arguments: the node through
 //! [`api::NodeApi`], randomness through a generator, time through a number, proofs through
-//! [`builder::TransferProver`].
+//! [`prover::TransferProver`]. Start at [`Wallet`].
+//!
+//! ```text
+//!   api      the node's RPC: types, errors, the trait          (the seam to the network)
+//!   seed     24 words → keys            store   the encrypted file        db   what is in it
+//!   scan     a batch → notes, spends, events                   tree  roots and paths
+//!   sync     follow a node              select  notes, anchor, expiry
+//!   builder  body, signature, statement                         send  select → … → hand in
+//!   deposit  Bitcoin → notes            history balance and what happened
+//! ```
 
 pub mod api;
+pub mod builder;
+mod db;
+pub mod deposit;
+pub mod history;
+pub mod prover;
+pub mod scan;
+pub mod seed;
+pub mod select;
+pub mod send;
+pub mod store;
+pub mod sync;
+pub mod tree;
+mod wallet;
+
+#[cfg(test)]
+mod testing;
+
+pub use builder::Payment;
+pub use db::{DepositOutput, DepositProgress, Event, EventKind, Source};
+pub use history::{Balance, Entry, EntryState};
+pub use prover::{Groth16TransferProver, TransferProver};
+pub use seed::{Keys, Seed};
+pub use send::{Sent, Session};
+pub use store::{KdfParams, StoreError};
+pub use sync::{SyncProgress, SyncReport};
+pub use wallet::{Place, Wallet, WalletError};

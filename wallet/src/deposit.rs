@@ -1,0 +1,252 @@
+//! Deposits: addresses on Bitcoin that become notes, and the way back if they do not.
+//!
+//! Everything about deposit number `index` follows from the mnemonic: `inner`, the refund key and so
+//! the address. A restored wallet asks a node for the scripts of the numbers used and of the next
+//! [`GAP`] ones, and finds what it deposited. Specification: `docs/spec/wallet.md`.
+
+use std::collections::HashMap;
+
+use bitcoin::key::Keypair;
+use bitcoin::secp256k1::Secp256k1;
+use bitcoin::{Address, OutPoint, ScriptBuf, TxOut, Txid, XOnlyPublicKey};
+use rand_core::CryptoRngCore;
+use tacit_protocol::F;
+use tacit_protocol::peg::deposit::RefundError;
+use tacit_protocol::peg::{DepositTerms, FeeRate};
+use thiserror::Error;
+
+use crate::api::{ApiError, DepositStatus, FoundDeposit, MAX_SCRIPTS, NodeApi, RegisterDeposit};
+use crate::builder::exit::parse_address;
+use crate::db::{DepositOutput, DepositProgress};
+use crate::scan::{GAP, deposit_inner};
+use crate::wallet::{Wallet, WalletError};
+
+/// Why a deposit cannot be taken back.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum DepositError {
+    /// No deposit of this wallet.
+    #[error("{0} is no deposit of this wallet; refresh the deposits and look at their list")]
+    Unknown(OutPoint),
+    /// The federation has swept it, or it was taken back already.
+    #[error("{0} is spent already; see its status")]
+    Spent(OutPoint),
+    /// The timelock has not run out.
+    #[error("the deposit can be taken back from block {opens} on, Bitcoin is at {tip}; until then it may still be credited")]
+    TooEarly {
+        /// First block that may hold the refund.
+        opens: u32,
+        /// Bitcoin's height.
+        tip: u32,
+    },
+    /// Too little would be left.
+    #[error("{0}; use a lower fee rate")]
+    Refund(#[from] RefundError),
+}
+
+/// A deposit address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DepositOffer {
+    /// Its number.
+    pub index: u32,
+    /// The address to pay to.
+    pub address: Address,
+    /// The note's inner commitment.
+    pub inner: F,
+    /// The refund key.
+    pub refund: XOnlyPublicKey,
+}
+
+impl Wallet {
+    /// A fresh deposit address; none is handed out twice.
+    ///
+    /// # Errors
+    /// [`WalletError::Store`] if its number cannot be saved; then it is not handed out.
+    pub fn new_deposit(&mut self, rng: &mut dyn CryptoRngCore) -> Result<DepositOffer, WalletError> {
+        let index = self.db.next_deposit;
+        self.db.next_deposit = index + 1;
+        if let Err(error) = self.save(rng) {
+            self.db.next_deposit = index;
+            return Err(error);
+        }
+        self.view.cover(&self.keys, self.db.next_deposit);
+        Ok(self.deposit_offer(index))
+    }
+
+    /// Deposit address number `index`.
+    #[must_use]
+    pub fn deposit_offer(&self, index: u32) -> DepositOffer {
+        let terms = self.deposit_terms(index);
+        let address = terms.address(self.params.genesis().network);
+        DepositOffer { index, address, inner: terms.inner, refund: terms.refund }
+    }
+
+    fn deposit_terms(&self, index: u32) -> DepositTerms {
+        let refund = self.refund_keypair(index).x_only_public_key().0;
+        self.params.genesis().deposit_terms(deposit_inner(&self.keys, index), refund)
+    }
+
+    fn refund_keypair(&self, index: u32) -> Keypair {
+        let secret = self.keys.root().deposit_refund_secret(index);
+        Keypair::from_seckey_slice(&Secp256k1::new(), &secret).expect("the derivation gives valid secrets")
+    }
+
+    /// Outputs that pay to deposit addresses of this wallet, as of the last refresh.
+    #[must_use]
+    pub fn deposits(&self) -> &[DepositOutput] {
+        &self.db.deposits
+    }
+
+    /// Looks for deposits on Bitcoin, registers those that wait, and learns how far each is.
+    ///
+    /// # Errors
+    /// [`WalletError::Api`], [`WalletError::Store`].
+    pub fn refresh_deposits(
+        &mut self,
+        api: &dyn NodeApi,
+        rng: &mut dyn CryptoRngCore,
+    ) -> Result<&[DepositOutput], WalletError> {
+        let status = api.status()?;
+        self.check_node(&status)?;
+        self.db.bitcoin_height = self.db.bitcoin_height.max(status.bitcoin_height);
+        let found = self.find_deposits(api)?;
+        // What is no longer there was undone by a reorganisation; what is over stays on record.
+        self.db.deposits.retain(|output| {
+            is_over(&output.progress) || found.iter().any(|(_, f)| f.outpoint == output.outpoint)
+        });
+        for (index, output) in found {
+            self.update_deposit(api, index, &output)?;
+        }
+        self.save(rng)?;
+        Ok(&self.db.deposits)
+    }
+
+    /// Asks for the scripts of all numbers used and [`GAP`] more, until nothing new turns up.
+    fn find_deposits(&mut self, api: &dyn NodeApi) -> Result<Vec<(u32, FoundDeposit)>, WalletError> {
+        let mut all = Vec::new();
+        let mut next = 0;
+        while next < self.db.next_deposit.saturating_add(GAP) {
+            let until = self.db.next_deposit.saturating_add(GAP);
+            let numbers: Vec<u32> = (next..until).take(MAX_SCRIPTS).collect();
+            let scripts: Vec<ScriptBuf> =
+                numbers.iter().map(|index| self.deposit_terms(*index).script_pubkey()).collect();
+            let index_of: HashMap<&ScriptBuf, u32> = scripts.iter().zip(numbers.iter().copied()).collect();
+            for found in api.find_deposits(&scripts)? {
+                let index = *index_of.get(&found.script).ok_or_else(|| {
+                    ApiError::BadAnswer("findDeposits answered with a script that was not asked for".into())
+                })?;
+                self.db.next_deposit = self.db.next_deposit.max(index + 1);
+                all.push((index, found));
+            }
+            next = numbers.last().map_or(until, |last| last + 1);
+        }
+        self.view.cover(&self.keys, self.db.next_deposit);
+        Ok(all)
+    }
+
+    fn update_deposit(
+        &mut self,
+        api: &dyn NodeApi,
+        index: u32,
+        found: &FoundDeposit,
+    ) -> Result<(), WalletError> {
+        let known = self.db.deposits.iter().position(|output| output.outpoint == found.outpoint);
+        if known.is_some_and(|at| is_over(&self.db.deposits[at].progress)) {
+            return Ok(());
+        }
+        let progress = match found.spent_by {
+            Some(txid) => match api.deposit_status(found.outpoint)? {
+                DepositStatus::Refunded { txid } => DepositProgress::Refunded { txid },
+                DepositStatus::Unknown
+                | DepositStatus::Registered { .. }
+                | DepositStatus::Held { .. }
+                | DepositStatus::Swept { .. }
+                | DepositStatus::Credited { .. } => DepositProgress::Swept { txid },
+            },
+            None => self.register(api, index, found.outpoint)?,
+        };
+        let (outpoint, amount, height) = (found.outpoint, found.amount, found.height);
+        let output = DepositOutput { index, outpoint, amount, height, progress };
+        match known {
+            Some(at) => self.db.deposits[at] = output,
+            None => self.db.deposits.push(output),
+        }
+        Ok(())
+    }
+
+    fn register(
+        &self,
+        api: &dyn NodeApi,
+        index: u32,
+        outpoint: OutPoint,
+    ) -> Result<DepositProgress, WalletError> {
+        let terms = self.deposit_terms(index);
+        let request = RegisterDeposit { outpoint, inner: terms.inner, refund: terms.refund };
+        Ok(match api.register_deposit(&request) {
+            Ok(DepositStatus::Registered { depth, needed, .. }) => {
+                DepositProgress::Registered { note: format!("{depth} of {needed} blocks deep") }
+            }
+            Ok(DepositStatus::Held { reason }) => DepositProgress::Registered { note: reason },
+            Ok(DepositStatus::Swept { txid, .. }) => DepositProgress::Swept { txid },
+            Ok(DepositStatus::Credited { batch, .. }) => {
+                DepositProgress::Registered { note: format!("credited in batch {batch}; sync shows it") }
+            }
+            Ok(DepositStatus::Refunded { txid }) => DepositProgress::Refunded { txid },
+            Ok(DepositStatus::Unknown) => DepositProgress::Found,
+            // One deposit that a node does not want must not hide the others.
+            Err(ApiError::InvalidDeposit { reason }) => DepositProgress::Registered { note: reason },
+            Err(error) => return Err(error.into()),
+        })
+    }
+
+    /// Takes a deposit back to a Bitcoin address, once its timelock has run out.
+    ///
+    /// # Errors
+    /// [`WalletError::Deposit`], [`WalletError::Exit`] for the address, [`WalletError::Api`] if
+    /// bitcoind refuses.
+    pub fn refund_deposit(
+        &mut self,
+        api: &dyn NodeApi,
+        outpoint: OutPoint,
+        (to, rate): (&str, FeeRate),
+        rng: &mut dyn CryptoRngCore,
+    ) -> Result<Txid, WalletError> {
+        let to = parse_address(to, self.params.genesis().network)?;
+        let status = api.status()?;
+        self.check_node(&status)?;
+        let at = self.db.deposits.iter().position(|output| output.outpoint == outpoint);
+        let at = at.ok_or(DepositError::Unknown(outpoint))?;
+        let output = &self.db.deposits[at];
+        if is_over(&output.progress) || matches!(output.progress, DepositProgress::Swept { .. }) {
+            return Err(DepositError::Spent(outpoint).into());
+        }
+        let opens = output.height.saturating_add(u32::from(self.params.genesis().refund_timelock));
+        if status.bitcoin_height.saturating_add(1) < opens {
+            return Err(DepositError::TooEarly { opens, tip: status.bitcoin_height }.into());
+        }
+        let terms = self.deposit_terms(output.index);
+        let spent = TxOut {
+            value: bitcoin::Amount::from_sat(output.amount.to_sat()),
+            script_pubkey: terms.script_pubkey(),
+        };
+        let refund =
+            terms.refund(outpoint, spent, to.to_script_buf(), rate).map_err(DepositError::Refund)?;
+        let mut aux = [0; 32];
+        rng.fill_bytes(&mut aux);
+        let signature = Secp256k1::new().sign_schnorr_with_aux_rand(
+            &refund.sighash(),
+            &self.refund_keypair(output.index),
+            &aux,
+        );
+        let txid = api.broadcast(&refund.finalise(&signature))?;
+        self.db.deposits[at].progress = DepositProgress::Refunded { txid };
+        self.save(rng)?;
+        Ok(txid)
+    }
+}
+
+fn is_over(progress: &DepositProgress) -> bool {
+    matches!(progress, DepositProgress::Credited { .. } | DepositProgress::Refunded { .. })
+}
+
+#[cfg(test)]
+mod tests;

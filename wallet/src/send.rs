@@ -1,0 +1,326 @@
+//! Sending: select, build, sign, prove, remember, hand in.
+//!
+//! A transfer is saved before it leaves the machine, so a crash or a lost connection never makes the
+//! wallet spend a note twice: the next sync finds out what became of it. When the node finds the
+//! anchor too old, the same signed body is proven again against the latest state.
+
+use rand_core::CryptoRngCore;
+use tacit_protocol::Amount;
+use tacit_protocol::note::{Note, Position};
+use tacit_protocol::peg::ExitScript;
+use tacit_protocol::transfer::{Transfer, TransferId};
+use tacit_protocol::tree::{MerklePath, subtree_path};
+use thiserror::Error;
+
+use crate::api::{ApiError, FeeEstimate, NodeApi, Receipt};
+use crate::builder::exit::{fee_limit, parse_address};
+use crate::builder::{Payment, Plan, SignedTransfer, build};
+use crate::db::{EventKind, Outgoing};
+use crate::prover::TransferProver;
+use crate::select::{self, AnchorView, Candidate, Selection, choose_anchor, expiry_after};
+use crate::wallet::{Wallet, WalletError};
+
+/// Why a transfer was not sent.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum SendError {
+    /// The money stands in too many notes.
+    #[error(
+        "the amount needs more than two notes: merge first, by {transfers} transfers to yourself \
+         that cost {fees} in all, then send"
+    )]
+    NeedsMerge {
+        /// Merges needed.
+        transfers: usize,
+        /// Fees of all merges.
+        fees: Amount,
+    },
+    /// The node asks for more than the user allows.
+    #[error("the node asks for a fee of {fee}, the limit is {limit}; raise the limit or ask another node")]
+    FeeAboveLimit {
+        /// The fee.
+        fee: Amount,
+        /// The user's limit.
+        limit: Amount,
+    },
+    /// The sequencer's promise does not hold water.
+    #[error(
+        "the receipt of transfer {txid} is not signed by the sequencer or is about something else; \
+         the transfer was handed in, sync shows whether it is included"
+    )]
+    BadReceipt {
+        /// The transfer.
+        txid: TransferId,
+    },
+    /// Nobody knows whether the node has it.
+    #[error(
+        "transfer {txid} was handed in and no answer came ({error}); it is saved, \
+         sync finds out or hands it in again"
+    )]
+    Unanswered {
+        /// The transfer.
+        txid: TransferId,
+        /// What went wrong.
+        error: ApiError,
+    },
+}
+
+/// What sending needs from outside.
+pub struct Session<'a> {
+    /// The node.
+    pub api: &'a dyn NodeApi,
+    /// Who proves.
+    pub prover: &'a dyn TransferProver,
+    /// Randomness.
+    pub rng: &'a mut dyn CryptoRngCore,
+    /// Seconds since 1970.
+    pub now: u64,
+    /// The highest fee the user accepts.
+    pub max_fee: Option<Amount>,
+}
+
+impl std::fmt::Debug for Session<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session").field("now", &self.now).finish_non_exhaustive()
+    }
+}
+
+/// A transfer on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// Identifier.
+    pub txid: TransferId,
+    /// Amount that left.
+    pub amount: Amount,
+    /// Fee.
+    pub fee: Amount,
+    /// What comes back.
+    pub change: Amount,
+    /// The batch it was proven against.
+    pub anchor: u32,
+    /// The sequencer's promise.
+    pub receipt: Receipt,
+}
+
+/// The highest number of proofs made for one transfer.
+const ATTEMPTS: usize = 3;
+
+impl Wallet {
+    /// Sends a payment or a withdrawal.
+    ///
+    /// # Errors
+    /// [`WalletError`]; [`SendError::NeedsMerge`] if [`Wallet::merge_for`] has to be called first.
+    pub fn send(&mut self, session: &mut Session<'_>, payment: &Payment) -> Result<Sent, WalletError> {
+        let fee = self.fee(session)?;
+        match select::select(&self.spendable(), payment.amount(), fee.fee)? {
+            Selection::Direct(inputs) => self.send_from(session, &inputs, payment, fee.fee_code),
+            Selection::Merge(plan) => {
+                let (transfers, fees) = (plan.transfers, plan.fees);
+                Err(SendError::NeedsMerge { transfers, fees }.into())
+            }
+        }
+    }
+
+    /// Merges notes as far as it can be done now, so that `payment` can be sent later: call it again
+    /// after a batch and a sync, until it sends nothing.
+    ///
+    /// # Errors
+    /// [`WalletError`]; merges sent before the error stay sent.
+    pub fn merge_for(
+        &mut self,
+        session: &mut Session<'_>,
+        payment: &Payment,
+    ) -> Result<Vec<Sent>, WalletError> {
+        let fee = self.fee(session)?;
+        match select::select(&self.spendable(), payment.amount(), fee.fee)? {
+            Selection::Direct(_) => Ok(Vec::new()),
+            Selection::Merge(plan) => plan
+                .now
+                .iter()
+                .map(|pair| self.send_from(session, pair, &Payment::Merge, fee.fee_code))
+                .collect(),
+        }
+    }
+
+    /// A withdrawal to a Bitcoin address, with a limit for the miner's fee that leaves room for rates
+    /// to rise unless one is given.
+    ///
+    /// # Errors
+    /// [`WalletError::Exit`], [`WalletError::Api`].
+    pub fn withdrawal(
+        &self,
+        api: &dyn NodeApi,
+        address: &str,
+        amount: Amount,
+        max_l1_fee: Option<Amount>,
+    ) -> Result<Payment, WalletError> {
+        let to: ExitScript = parse_address(address, self.params.genesis().network)?;
+        let rate = api.fee_estimate()?.bitcoin_rate;
+        let max_l1_fee = fee_limit(amount, &to, rate, max_l1_fee)?;
+        Ok(Payment::Withdraw { amount, to, max_l1_fee })
+    }
+
+    /// The fee to pay, checked against the chain's table and the user's limit.
+    fn fee(&self, session: &Session<'_>) -> Result<FeeEstimate, WalletError> {
+        let estimate = session.api.fee_estimate()?;
+        if self.params.fee(estimate.fee_code) != Some(estimate.fee) {
+            let text = format!("fee code {} is not {} in chain.json", estimate.fee_code, estimate.fee);
+            return Err(ApiError::BadAnswer(text).into());
+        }
+        match session.max_fee {
+            Some(limit) if estimate.fee > limit => {
+                Err(SendError::FeeAboveLimit { fee: estimate.fee, limit }.into())
+            }
+            Some(_) | None => Ok(estimate),
+        }
+    }
+
+    fn send_from(
+        &mut self,
+        session: &mut Session<'_>,
+        candidates: &[Candidate],
+        payment: &Payment,
+        fee: u8,
+    ) -> Result<Sent, WalletError> {
+        let inputs: Vec<(Note, Position)> = candidates
+            .iter()
+            .map(|c| (self.db.notes[&c.position.to_u64()].note(self.keys.viewing()), c.position))
+            .collect();
+        let plan = Plan { inputs: &inputs, payment, fee, expiry: expiry_after(self.db.tip()) };
+        let signed = build(&self.keys, &self.params, &plan, session.rng)?;
+        let mut anchor = self.choose_anchor(&signed);
+        for attempt in 1..=ATTEMPTS {
+            let transfer = self.prove(session, &signed, anchor)?;
+            self.remember(session, &signed, &transfer, payment)?;
+            match session.api.submit_transfer(&transfer) {
+                Ok(receipt) => return self.accept(session, &signed, &transfer, payment, receipt),
+                Err(ApiError::UnknownAnchor { .. }) if attempt < ATTEMPTS => {
+                    self.sync(session.api, &mut |_| (), session.rng)?;
+                    anchor = self.db.tip();
+                    if signed.spent().any(|at| !self.db.notes.contains_key(&at.to_u64())) {
+                        self.forget(session, signed.txid())?;
+                        return Err(ApiError::UnknownAnchor { anchor: transfer.anchor }.into());
+                    }
+                }
+                Err(error) => return Err(self.refused(session, signed.txid(), error)),
+            }
+        }
+        unreachable!("the last attempt returns")
+    }
+
+    fn choose_anchor(&self, signed: &SignedTransfer) -> u32 {
+        let youngest = signed.spent().map(Position::batch).max().unwrap_or(0);
+        let height_of = |batch| Some(self.db.batch(batch)?.anchored?.height);
+        let view = AnchorView {
+            tip: self.db.tip(),
+            bitcoin_height: self.db.bitcoin_height,
+            height_of: &height_of,
+        };
+        choose_anchor(youngest, &view)
+    }
+
+    fn prove(
+        &self,
+        session: &mut Session<'_>,
+        signed: &SignedTransfer,
+        anchor: u32,
+    ) -> Result<Transfer, WalletError> {
+        let root = self.view.tree.root_at(anchor);
+        let statement = signed.statement(root, |position| self.path(position, anchor));
+        let proof = session.prover.prove_transfer(&statement, session.rng)?;
+        Ok(signed.with_proof(anchor, proof))
+    }
+
+    /// The path from a note to the notes root after `anchor`.
+    fn path(&self, position: Position, anchor: u32) -> MerklePath {
+        let batch = self.db.batch(position.batch()).expect("notes stand in known batches");
+        let leaves = &batch.leaves.as_ref().expect("the leaves of batches with notes are kept").0;
+        let above = self.view.tree.path(position.batch(), anchor);
+        subtree_path(leaves, usize::from(position.leaf())).join(&above)
+    }
+
+    /// Saves the transfer before it leaves the machine.
+    fn remember(
+        &mut self,
+        session: &mut Session<'_>,
+        signed: &SignedTransfer,
+        transfer: &Transfer,
+        payment: &Payment,
+    ) -> Result<(), WalletError> {
+        let what = match payment {
+            Payment::Pay { to, .. } => EventKind::Sent { recipient: Some(self.address_text(to)) },
+            Payment::Withdraw { to, max_l1_fee, .. } => EventKind::Withdrew {
+                address: to.address(self.params.genesis().network).to_string(),
+                max_l1_fee: *max_l1_fee,
+            },
+            Payment::Merge => EventKind::Merged,
+        };
+        self.db.outgoing.retain(|outgoing| outgoing.txid != signed.txid());
+        self.db.outgoing.push(Outgoing {
+            txid: signed.txid(),
+            transfer: transfer.clone(),
+            inputs: signed.spent().map(Position::to_u64).collect(),
+            what,
+            amount: payment.amount(),
+            fee: signed.fee(),
+            change: signed.change(),
+            created: session.now,
+            receipt: None,
+            batch: None,
+        });
+        self.save(session.rng)
+    }
+
+    fn accept(
+        &mut self,
+        session: &mut Session<'_>,
+        signed: &SignedTransfer,
+        transfer: &Transfer,
+        payment: &Payment,
+        receipt: Receipt,
+    ) -> Result<Sent, WalletError> {
+        let (promise, txid) = (&receipt.promise, signed.txid());
+        let good = promise.chain_id == self.params.chain_id()
+            && promise.txid == txid
+            && promise.nf == transfer.body.nf
+            && promise.target_batch <= transfer.body.expiry
+            && receipt.verify(&self.params.genesis().anchor_key);
+        if !good {
+            return Err(SendError::BadReceipt { txid }.into());
+        }
+        if let Some(outgoing) = self.db.outgoing.iter_mut().find(|outgoing| outgoing.txid == txid) {
+            outgoing.receipt = Some(receipt);
+        }
+        self.save(session.rng)?;
+        Ok(Sent {
+            txid,
+            amount: payment.amount(),
+            fee: signed.fee(),
+            change: signed.change(),
+            anchor: transfer.anchor,
+            receipt,
+        })
+    }
+
+    /// Frees the notes if the node surely did not take the transfer.
+    fn refused(&mut self, session: &mut Session<'_>, txid: TransferId, error: ApiError) -> WalletError {
+        let unclear = matches!(
+            error,
+            ApiError::Transport(_) | ApiError::BadAnswer(_) | ApiError::Internal(_) | ApiError::Busy
+        );
+        if unclear {
+            return SendError::Unanswered { txid, error }.into();
+        }
+        match self.forget(session, txid) {
+            Ok(()) => error.into(),
+            Err(failed) => failed,
+        }
+    }
+
+    fn forget(&mut self, session: &mut Session<'_>, txid: TransferId) -> Result<(), WalletError> {
+        self.db.outgoing.retain(|outgoing| outgoing.txid != txid);
+        self.save(session.rng)
+    }
+}
+
+#[cfg(test)]
+mod tests;

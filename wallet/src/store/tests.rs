@@ -1,0 +1,164 @@
+//! Tests of the wallet file.
+
+use super::*;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use std::os::unix::fs::PermissionsExt;
+
+const CHAIN: StoreChain = StoreChain { network: Network::Regtest, chain_id: ChainId::from_bytes([1; 32]) };
+
+fn cheap() -> KdfParams {
+    KdfParams::new(8, 1, 1).unwrap()
+}
+
+fn rng() -> StdRng {
+    StdRng::seed_from_u64(1)
+}
+
+fn create(path: &Path) -> Result<Store, StoreError> {
+    let contents = (&Seed::from_entropy([7; 32]), &Database::new());
+    Store::create(path, CHAIN, b"passphrase", cheap(), contents, &mut rng())
+}
+
+struct Place(tempfile::TempDir);
+
+impl Place {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self) -> PathBuf {
+        self.0.path().join("wallet")
+    }
+
+    fn with_wallet() -> Self {
+        let place = Self::new();
+        drop(create(&place.path()).unwrap());
+        place
+    }
+}
+
+#[test]
+fn what_is_saved_is_read_back() {
+    let place = Place::with_wallet();
+    let (store, seed, mut db) = Store::open(&place.path(), CHAIN, b"passphrase").unwrap();
+    assert_eq!(seed.entropy(), &[7; 32]);
+    assert_eq!(db, Database::new());
+    db.next_address = 9;
+    store.save(&seed, &db, &mut rng()).unwrap();
+    drop(store);
+    assert_eq!(Store::open(&place.path(), CHAIN, b"passphrase").unwrap().2.next_address, 9);
+}
+
+#[test]
+fn the_default_cost_is_64_mebibytes_and_three_passes() {
+    let params = KdfParams::default();
+    assert_eq!(params, KdfParams::new(65_536, 3, 1).unwrap());
+    assert!(matches!(KdfParams::new(u32::MAX, 1, 1), Err(StoreError::Kdf(_))));
+    assert!(matches!(KdfParams::new(8, 0, 1), Err(StoreError::Kdf(_))));
+}
+
+#[test]
+fn the_secret_does_not_stand_in_the_file() {
+    let place = Place::with_wallet();
+    let bytes = std::fs::read(place.path()).unwrap();
+    assert!(!bytes.windows(8).any(|w| w == [7; 8]));
+    assert!(!bytes.windows(8).any(|w| w == b"next_dep"));
+}
+
+#[test]
+fn a_file_is_for_its_owner_only() {
+    let place = Place::with_wallet();
+    let mode = std::fs::metadata(place.path()).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    std::fs::set_permissions(place.path(), std::fs::Permissions::from_mode(0o640)).unwrap();
+    let error = Store::open(&place.path(), CHAIN, b"passphrase").unwrap_err();
+    assert!(matches!(error, StoreError::Permissions { mode: 0o640, .. }), "{error}");
+}
+
+#[test]
+fn a_link_is_refused() {
+    let place = Place::with_wallet();
+    let link = place.0.path().join("link");
+    std::os::unix::fs::symlink(place.path(), &link).unwrap();
+    assert!(matches!(Store::open(&link, CHAIN, b"passphrase"), Err(StoreError::NotRegular(_))));
+    assert!(matches!(create(&link), Err(StoreError::Exists(_))));
+}
+
+#[test]
+fn a_wallet_is_never_overwritten_by_a_new_one() {
+    let place = Place::with_wallet();
+    let before = std::fs::read(place.path()).unwrap();
+    assert!(matches!(create(&place.path()), Err(StoreError::Exists(_))));
+    assert_eq!(std::fs::read(place.path()).unwrap(), before);
+}
+
+#[test]
+fn a_missing_wallet_is_named() {
+    assert!(matches!(
+        Store::open(&Place::new().path(), CHAIN, b"passphrase"),
+        Err(StoreError::Missing(_))
+    ));
+}
+
+#[test]
+fn a_wrong_passphrase_is_not_a_damaged_file() {
+    let place = Place::with_wallet();
+    assert!(matches!(Store::open(&place.path(), CHAIN, b"other"), Err(StoreError::WrongPassphrase)));
+}
+
+#[test]
+fn a_wallet_of_another_chain_is_refused_before_the_passphrase() {
+    let place = Place::with_wallet();
+    let network = StoreChain { network: Network::Signet, ..CHAIN };
+    assert!(matches!(
+        Store::open(&place.path(), network, b"other"),
+        Err(StoreError::WrongNetwork { .. })
+    ));
+    let chain = StoreChain { chain_id: ChainId::from_bytes([2; 32]), ..CHAIN };
+    assert!(matches!(Store::open(&place.path(), chain, b"other"), Err(StoreError::WrongChain { .. })));
+}
+
+#[test]
+fn every_damaged_byte_is_noticed() {
+    let place = Place::with_wallet();
+    let good = std::fs::read(place.path()).unwrap();
+    for at in 0..good.len() {
+        let mut bad = good.clone();
+        bad[at] ^= 1;
+        std::fs::write(place.path(), &bad).unwrap();
+        let error = Store::open(&place.path(), CHAIN, b"passphrase").unwrap_err();
+        let expected = match at {
+            0..8 => matches!(error, StoreError::NotAWallet(_)),
+            8..10 => matches!(error, StoreError::UnsupportedVersion { .. }),
+            _ => matches!(error, StoreError::Corrupt { .. }),
+        };
+        assert!(expected, "byte {at}: {error}");
+    }
+    for length in [0, 7, 9, 50, HEADER_LEN, HEADER_LEN + 30, good.len() - 1] {
+        std::fs::write(place.path(), &good[..length]).unwrap();
+        let error = Store::open(&place.path(), CHAIN, b"passphrase").unwrap_err();
+        assert!(matches!(error, StoreError::NotAWallet(_) | StoreError::Corrupt { .. }), "{length}: {error}");
+    }
+}
+
+#[test]
+fn one_program_at_a_time_has_a_wallet() {
+    let place = Place::new();
+    let store = create(&place.path()).unwrap();
+    assert!(matches!(Store::open(&place.path(), CHAIN, b"passphrase"), Err(StoreError::InUse(_))));
+    drop(store);
+    assert!(Store::open(&place.path(), CHAIN, b"passphrase").is_ok());
+}
+
+#[test]
+fn a_failed_save_leaves_what_was_there() {
+    let place = Place::with_wallet();
+    let (store, seed, mut db) = Store::open(&place.path(), CHAIN, b"passphrase").unwrap();
+    db.next_address = 9;
+    // A directory in the way of the temporary file stands for any failure to write it.
+    std::fs::create_dir(place.0.path().join("wallet.tmp")).unwrap();
+    assert!(matches!(store.save(&seed, &db, &mut rng()), Err(StoreError::Io { .. })));
+    drop(store);
+    assert_eq!(Store::open(&place.path(), CHAIN, b"passphrase").unwrap().2.next_address, 0);
+}
