@@ -182,7 +182,36 @@ impl<'a> Overlay<'a> {
     }
 }
 
+/// A base as it will look once a delta is committed to it; reads only.
+#[derive(Clone, Copy)]
+pub struct View<'a> {
+    base: &'a dyn KvRead,
+    delta: &'a Delta,
+}
+
+impl<'a> View<'a> {
+    /// `base` seen through `delta`.
+    #[must_use]
+    pub fn new(base: &'a dyn KvRead, delta: &'a Delta) -> Self {
+        Self { base, delta }
+    }
+}
+
 impl KvRead for Overlay<'_> {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, KvError> {
+        View::new(self.base, &self.delta).get(key)
+    }
+
+    fn range(&self, start: &[u8], end: &[u8], limit: usize) -> Result<Vec<Pair>, KvError> {
+        View::new(self.base, &self.delta).range(start, end, limit)
+    }
+
+    fn last_in(&self, start: &[u8], last: &[u8]) -> Result<Option<Pair>, KvError> {
+        View::new(self.base, &self.delta).last_in(start, last)
+    }
+}
+
+impl KvRead for View<'_> {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, KvError> {
         match self.delta.0.get(key) {
             Some(written) => Ok(written.clone()),
