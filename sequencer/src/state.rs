@@ -7,7 +7,7 @@
 //!
 //! Each pending batch keeps the writes that it makes. They are computed by the same functions that
 //! followers run, on views that are never committed: the canonical state moves by Bitcoin blocks
-//! only. When Bitcoin moves, [`Pending::rebuild`] keeps what still stands on the same state and
+//! only. When Bitcoin moves, `Pending::rebuild` keeps what still stands on the same state and
 //! computes the rest again.
 
 use std::collections::{HashMap, VecDeque};

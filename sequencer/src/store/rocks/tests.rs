@@ -95,6 +95,19 @@ fn flipped_bit_in_the_log_is_refused_with_the_remedy() {
 }
 
 #[test]
+fn flipped_bit_in_the_last_record_is_not_taken_for_a_torn_tail() {
+    let folder = closed_store();
+    let log = files(&folder, ".log").pop().expect("a write-ahead log");
+    let mut bytes = std::fs::read(&log).expect("the log");
+    *bytes.last_mut().expect("the value") ^= 1;
+    std::fs::write(&log, bytes).expect("the log");
+    assert!(matches!(
+        RocksStore::open(folder.path()),
+        Err(StoreError::Damaged { .. })
+    ));
+}
+
+#[test]
 fn damaged_manifest_is_refused_with_the_remedy() {
     let folder = closed_store();
     let entries = std::fs::read_dir(folder.path()).expect("the folder");
