@@ -278,9 +278,9 @@ pub(super) fn encode(key: &ProvingKey) -> Vec<Vec<u8>> {
 /// [`KeyError`] says what is wrong with the file.
 pub fn read(path: &Path, progress: &dyn Progress) -> Result<ProvingKey, KeyError> {
     progress.begin(Stage::ReadKey, 1);
-    let bytes = fs::read(path).map_err(|source| match source.kind() {
-        io::ErrorKind::NotFound => KeyError::NotFound { path: path.to_owned() },
-        _ => KeyError::Io { path: path.to_owned(), source },
+    let bytes = fs::read(path).map_err(|source| {
+        let path = path.to_owned();
+        if source.kind() == io::ErrorKind::NotFound { KeyError::NotFound { path } } else { KeyError::Io { path, source } }
     })?;
     let key = decode(&bytes, path)?;
     progress.advance(1);

@@ -16,7 +16,6 @@ use tacit_protocol::field::FIELD_BITS;
 ///
 /// # Panics
 /// If there are not as many scalars as bases.
-#[must_use]
 pub fn msm<C: SWCurveConfig<ScalarField = F>>(bases: &[Affine<C>], scalars: &[BigInt<4>]) -> Projective<C> {
     assert_eq!(bases.len(), scalars.len(), "one scalar per base");
     let is = |i: usize, k: u64| scalars[i].0 == [k, 0, 0, 0];
