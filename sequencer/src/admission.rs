@@ -21,6 +21,7 @@
 //! most that deep. States that are only sealed are newer than any on Bitcoin.
 //!
 //! Rounded expiries are a mempool rule, not a rule of batches: they keep wallets from standing out.
+//! The last batch number there is counts as rounded.
 
 use std::collections::{HashSet, VecDeque};
 
@@ -323,7 +324,9 @@ fn check_expiry(context: &Context<'_>, expiry: u32) -> Result<(), AdmissionError
         return Err(AdmissionError::ExpiryTooFar { expiry, limit });
     }
     let step = policy.expiry_step.max(1);
-    if expiry.is_multiple_of(step) {
+    // The last batch of all is as common a choice as any multiple.
+    let rounded = expiry.is_multiple_of(step) || expiry == BATCH_LIMIT - 1;
+    if rounded {
         Ok(())
     } else {
         Err(AdmissionError::ExpiryNotRounded { expiry, step })

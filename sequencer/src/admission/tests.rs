@@ -102,6 +102,18 @@ fn every_rule_that_looks_at_the_transfer_has_a_case() {
 }
 
 #[test]
+fn last_batch_of_all_counts_as_a_rounded_expiry() {
+    let mut chain = Chain::with_policy(Policy {
+        expiry_horizon: BATCH_LIMIT,
+        expiry_step: 8,
+        ..policy()
+    });
+    let mut transfer = draft(1);
+    transfer.body.expiry = BATCH_LIMIT - 1;
+    chain.submit(&transfer);
+}
+
+#[test]
 fn oversized_bytes_are_refused_unread() {
     let chain = Chain::new();
     let refused = chain.sequencer.screen(&[0; MAX_TRANSFER_BYTES + 1]);
