@@ -1,3 +1,5 @@
+//! Tests of envelopes: one script per body, and nothing else is read.
+
 use bitcoin::opcodes::all::{OP_DROP, OP_PUSHNUM_2};
 use bitcoin::script::Instruction;
 use proptest::prelude::*;

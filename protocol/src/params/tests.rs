@@ -1,3 +1,5 @@
+//! Tests of chain parameters: what is refused, and what the identifier covers.
+
 use std::collections::HashSet;
 
 use bitcoin::hashes::Hash;

@@ -1,0 +1,2 @@
+//! Tests of the fold over blocks: anchors, the vault, undoing.
+

@@ -1,3 +1,5 @@
+//! Tests of the judgement on spends of the anchor tip.
+
 use bitcoin::Witness;
 
 use super::*;

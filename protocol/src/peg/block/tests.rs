@@ -1,3 +1,5 @@
+//! Tests of blocks as followers get them.
+
 use bitcoin::absolute::LockTime;
 use bitcoin::transaction::Version;
 use bitcoin::{OutPoint, ScriptBuf, Sequence, TxIn, Witness};

@@ -1,3 +1,5 @@
+//! Tests of coin selection.
+
 use proptest::prelude::*;
 
 use super::*;

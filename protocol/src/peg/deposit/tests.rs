@@ -1,3 +1,5 @@
+//! Tests of deposit scripts and refunds.
+
 use super::*;
 use crate::peg::fixture::{key, key_script, outpoint, sign, sign_plain, txout, verifies};
 use crate::peg::taproot::key_path_sighash;

@@ -1,3 +1,5 @@
+//! Tests of exits and the scripts they may pay to.
+
 use bitcoin::hashes::Hash;
 use bitcoin::opcodes::all::OP_CHECKSIG;
 use bitcoin::script::Builder;

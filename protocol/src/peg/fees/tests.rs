@@ -1,3 +1,5 @@
+//! Tests of fee rates and shares.
+
 use bitcoin::hashes::Hash;
 use bitcoin::{PubkeyHash, ScriptBuf, ScriptHash, WPubkeyHash, WScriptHash};
 

@@ -1,3 +1,5 @@
+//! Tests of what makes a withdrawal eligible.
+
 use super::*;
 use crate::peg::fixture::{key, sats};
 use crate::peg::vault::fixture::withdrawal;

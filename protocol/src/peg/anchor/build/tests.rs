@@ -1,3 +1,5 @@
+//! Tests of commit and reveal: built, signed, read back.
+
 use bitcoin::XOnlyPublicKey;
 use bitcoin::taproot::ControlBlock;
 

@@ -1,3 +1,5 @@
+//! Tests of vault transactions as they are planned.
+
 use proptest::prelude::*;
 
 use super::*;

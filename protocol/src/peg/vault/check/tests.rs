@@ -1,3 +1,5 @@
+//! Tests of the judgement on vault transactions, one per fault.
+
 use std::collections::BTreeSet;
 
 use bitcoin::opcodes::all::OP_RETURN;

@@ -1,3 +1,5 @@
+//! Tests of the OP_RETURN of vault transactions.
+
 use proptest::prelude::*;
 
 use super::*;

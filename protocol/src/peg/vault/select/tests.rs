@@ -1,3 +1,5 @@
+//! Tests of what a vault transaction takes and what it leaves.
+
 use bitcoin::hashes::Hash;
 use bitcoin::{OutPoint, ScriptBuf, Txid};
 
