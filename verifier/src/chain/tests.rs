@@ -1,2 +1,1 @@
 //! Tests of the fold over blocks: anchors, the vault, undoing.
-
