@@ -5,22 +5,22 @@
 //! of [`types`] and [`peg`] say; names of methods are in [`method`], errors with their numbers
 //! in [`error`]. Specification: `docs/spec/rpc.md`.
 
-pub mod peg;
 pub(crate) mod codec;
 pub mod compact;
 pub mod error;
+pub mod peg;
 pub mod receipt;
 pub mod types;
 
 use bitcoin::{OutPoint, ScriptBuf, Transaction, Txid};
 use tacit_protocol::transfer::{Transfer, TransferId};
 
+pub use compact::{Anchored, CompactBatch, CompactDeposit, CompactError, CompactTransfer};
+pub use error::ApiError;
 pub use peg::{
     Broadcast, DepositQuery, DepositStatus, FindDeposits, FoundDeposit, RegisterDeposit, Supply,
     WithdrawalQuery, WithdrawalState, WithdrawalStatus,
 };
-pub use compact::{Anchored, CompactBatch, CompactDeposit, CompactError, CompactTransfer};
-pub use error::ApiError;
 pub use receipt::{Promise, Receipt};
 pub use types::{
     BatchDetails, BatchQuery, BatchSummary, DepositDetails, ExitDetails, FeeEstimate, Range, Role, Status,

@@ -131,7 +131,9 @@ pub fn build(
     rng: &mut dyn CryptoRngCore,
 ) -> Result<SignedTransfer, BuildError> {
     let inputs = complete(keys, plan.inputs, rng)?;
-    let nf = inputs.each_ref().map(|(note, at)| note.nullifier(&keys.viewing().nk(), *at));
+    let nf = inputs
+        .each_ref()
+        .map(|(note, at)| note.nullifier(&keys.viewing().nk(), *at));
     let fee = params.fee(plan.fee).ok_or(TransferRule::UnknownFee(plan.fee))?;
     let change = change_of(&inputs, plan.payment.amount(), fee)?;
 
@@ -140,10 +142,18 @@ pub fn build(
             return Err(BuildError::Zero);
         }
         Payment::Pay { to, amount } => (*to, *amount, None),
-        Payment::Withdraw { amount, to, max_l1_fee } => {
+        Payment::Withdraw {
+            amount,
+            to,
+            max_l1_fee,
+        } => {
             let key = exit::public_key(keys.root(), &nf[0]);
             let exit = Exit::new(*amount, to.clone(), *max_l1_fee, key)?;
-            (keys.viewing().incoming().internal_address(), Amount::ZERO, Some(exit))
+            (
+                keys.viewing().incoming().internal_address(),
+                Amount::ZERO,
+                Some(exit),
+            )
         }
         Payment::Merge => (keys.viewing().incoming().internal_address(), Amount::ZERO, None),
     };
@@ -153,15 +163,32 @@ pub fn build(
     let order = OutputOrder::from_bit(rng.next_u32() & 1 == 1);
     let secrets = OutputSecrets::derive(keys.viewing(), &nf[0], salt, (amount, &recipient), change);
     let sealed = secrets.seal(order);
-    let body =
-        TransferBody { nf, cm: sealed.cm, outputs: sealed.outputs, fee: plan.fee, expiry: plan.expiry, exit };
+    let body = TransferBody {
+        nf,
+        cm: sealed.cm,
+        outputs: sealed.outputs,
+        fee: plan.fee,
+        expiry: plan.expiry,
+        exit,
+    };
 
-    let request = SigningRequest { body: &body, inputs: &inputs, recipient, amount, change, salt, order };
+    let request = SigningRequest {
+        body: &body,
+        inputs: &inputs,
+        recipient,
+        amount,
+        change,
+        salt,
+        order,
+    };
     let signature = sign::sign(keys, params, &request, rng)?;
     Ok(SignedTransfer {
         txid: body.id(params)?,
         ctx: body.ctx(params)?,
-        outputs: sealed.notes.each_ref().map(|note| NewNote { v: note.v, inner: note.inner() }),
+        outputs: sealed.notes.each_ref().map(|note| NewNote {
+            v: note.v,
+            inner: note.inner(),
+        }),
         body,
         inputs,
         change,
@@ -197,7 +224,11 @@ fn complete(
 }
 
 fn change_of(inputs: &[(Note, Position); 2], amount: Amount, fee: Amount) -> Result<Amount, BuildError> {
-    let have = inputs[0].0.v.checked_add(inputs[1].0.v).ok_or(BuildError::TooLarge)?;
+    let have = inputs[0]
+        .0
+        .v
+        .checked_add(inputs[1].0.v)
+        .ok_or(BuildError::TooLarge)?;
     let need = amount.checked_add(fee).ok_or(BuildError::TooLarge)?;
     have.checked_sub(need).ok_or(BuildError::Shortfall { have, need })
 }
@@ -229,14 +260,25 @@ impl SignedTransfer {
 
     /// Positions of the inputs that are worth something.
     pub fn spent(&self) -> impl Iterator<Item = Position> {
-        self.inputs.iter().filter(|(note, _)| note.v > Amount::ZERO).map(|(_, at)| *at)
+        self.inputs
+            .iter()
+            .filter(|(note, _)| note.v > Amount::ZERO)
+            .map(|(_, at)| *at)
     }
 
     /// The statement against the notes root `anchor`; `path` gives the path from a position to it.
     pub fn statement(&self, anchor: F, mut path: impl FnMut(Position) -> MerklePath) -> TransferStatement {
         let inputs = self.inputs.each_ref().map(|(note, position)| {
-            let path = if note.v > Amount::ZERO { path(*position) } else { MerklePath::zero(NOTE_DEPTH) };
-            SpentNote { note: note.clone(), position: *position, path }
+            let path = if note.v > Amount::ZERO {
+                path(*position)
+            } else {
+                MerklePath::zero(NOTE_DEPTH)
+            };
+            SpentNote {
+                note: note.clone(),
+                position: *position,
+                path,
+            }
         });
         TransferStatement::new(&TransferWitness {
             ak: self.ak,
@@ -254,7 +296,11 @@ impl SignedTransfer {
     /// The whole transfer.
     #[must_use]
     pub fn with_proof(&self, anchor: u32, proof: ProofBytes) -> Transfer {
-        Transfer { body: self.body.clone(), anchor, proof }
+        Transfer {
+            body: self.body.clone(),
+            anchor,
+            proof,
+        }
     }
 }
 

@@ -101,7 +101,12 @@ pub(crate) struct BatchRecord {
 impl BatchRecord {
     /// The record of the genesis state.
     pub(crate) fn genesis() -> Self {
-        Self { subtree: empty_root(LEAF_DEPTH), state: None, anchored: None, leaves: None }
+        Self {
+            subtree: empty_root(LEAF_DEPTH),
+            state: None,
+            anchored: None,
+            leaves: None,
+        }
     }
 }
 
@@ -153,13 +158,24 @@ pub(crate) struct NoteRecord {
 impl NoteRecord {
     /// Keeps a note.
     pub(crate) fn new(note: &Note, source: Source) -> Self {
-        Self { v: note.v, d: note.d.to_u64(), rcm: note.rcm, source, spent: None }
+        Self {
+            v: note.v,
+            d: note.d.to_u64(),
+            rcm: note.rcm,
+            source,
+            spent: None,
+        }
     }
 
     /// The note.
     pub(crate) fn note(&self, key: &FullViewingKey) -> Note {
         let d = Diversifier::from_u64(self.d);
-        Note { v: self.v, d, pk_d: key.incoming().pk_d(&d), rcm: self.rcm }
+        Note {
+            v: self.v,
+            d,
+            pk_d: key.incoming().pk_d(&d),
+            rcm: self.rcm,
+        }
     }
 
     /// Its nullifier at `position`.
@@ -236,7 +252,8 @@ mod optional_txid {
         deserializer: D,
     ) -> Result<Option<TransferId>, D::Error> {
         let text = Option::<String>::deserialize(deserializer)?;
-        text.map(|text| text.parse().map_err(D::Error::custom)).transpose()
+        text.map(|text| text.parse().map_err(D::Error::custom))
+            .transpose()
     }
 }
 

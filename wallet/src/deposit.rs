@@ -31,7 +31,9 @@ pub enum DepositError {
     #[error("{0} is spent already; see its status")]
     Spent(OutPoint),
     /// The timelock has not run out.
-    #[error("the deposit can be taken back from block {opens} on, Bitcoin is at {tip}; until then it may still be credited")]
+    #[error(
+        "the deposit can be taken back from block {opens} on, Bitcoin is at {tip}; until then it may still be credited"
+    )]
     TooEarly {
         /// First block that may hold the refund.
         opens: u32,
@@ -77,12 +79,19 @@ impl Wallet {
     pub fn deposit_offer(&self, index: u32) -> DepositOffer {
         let terms = self.deposit_terms(index);
         let address = terms.address(self.params.genesis().network);
-        DepositOffer { index, address, inner: terms.inner, refund: terms.refund }
+        DepositOffer {
+            index,
+            address,
+            inner: terms.inner,
+            refund: terms.refund,
+        }
     }
 
     fn deposit_terms(&self, index: u32) -> DepositTerms {
         let refund = self.refund_keypair(index).x_only_public_key().0;
-        self.params.genesis().deposit_terms(deposit_inner(&self.keys, index), refund)
+        self.params
+            .genesis()
+            .deposit_terms(deposit_inner(&self.keys, index), refund)
     }
 
     fn refund_keypair(&self, index: u32) -> Keypair {
@@ -127,8 +136,10 @@ impl Wallet {
         while next < self.db.next_deposit.saturating_add(GAP) {
             let until = self.db.next_deposit.saturating_add(GAP);
             let numbers: Vec<u32> = (next..until).take(MAX_SCRIPTS).collect();
-            let scripts: Vec<ScriptBuf> =
-                numbers.iter().map(|index| self.deposit_terms(*index).script_pubkey()).collect();
+            let scripts: Vec<ScriptBuf> = numbers
+                .iter()
+                .map(|index| self.deposit_terms(*index).script_pubkey())
+                .collect();
             let index_of: HashMap<&ScriptBuf, u32> = scripts.iter().zip(numbers.iter().copied()).collect();
             for found in api.find_deposits(&scripts)? {
                 let index = *index_of.get(&found.script).ok_or_else(|| {
@@ -149,7 +160,11 @@ impl Wallet {
         index: u32,
         found: &FoundDeposit,
     ) -> Result<(), WalletError> {
-        let known = self.db.deposits.iter().position(|output| output.outpoint == found.outpoint);
+        let known = self
+            .db
+            .deposits
+            .iter()
+            .position(|output| output.outpoint == found.outpoint);
         if known.is_some_and(|at| is_over(&self.db.deposits[at].progress)) {
             return Ok(());
         }
@@ -165,7 +180,13 @@ impl Wallet {
             None => self.register(api, index, found.outpoint)?,
         };
         let (outpoint, amount, height) = (found.outpoint, found.amount, found.height);
-        let output = DepositOutput { index, outpoint, amount, height, progress };
+        let output = DepositOutput {
+            index,
+            outpoint,
+            amount,
+            height,
+            progress,
+        };
         match known {
             Some(at) => self.db.deposits[at] = output,
             None => self.db.deposits.push(output),
@@ -180,20 +201,26 @@ impl Wallet {
         outpoint: OutPoint,
     ) -> Result<DepositProgress, WalletError> {
         let terms = self.deposit_terms(index);
-        let request = RegisterDeposit { outpoint, inner: terms.inner, refund: terms.refund };
+        let request = RegisterDeposit {
+            outpoint,
+            inner: terms.inner,
+            refund: terms.refund,
+        };
         Ok(match api.register_deposit(&request) {
-            Ok(DepositStatus::Registered { depth, needed, .. }) => {
-                DepositProgress::Registered { note: format!("{depth} of {needed} blocks deep") }
-            }
+            Ok(DepositStatus::Registered { depth, needed, .. }) => DepositProgress::Registered {
+                note: format!("{depth} of {needed} blocks deep"),
+            },
             Ok(DepositStatus::Held { reason }) => DepositProgress::Registered { note: reason },
             Ok(DepositStatus::Swept { txid, .. }) => DepositProgress::Swept { txid },
-            Ok(DepositStatus::Credited { batch, .. }) => {
-                DepositProgress::Registered { note: format!("credited in batch {batch}; sync shows it") }
-            }
+            Ok(DepositStatus::Credited { batch, .. }) => DepositProgress::Registered {
+                note: format!("credited in batch {batch}; sync shows it"),
+            },
             Ok(DepositStatus::Refunded { txid }) => DepositProgress::Refunded { txid },
             Ok(DepositStatus::Unknown) => DepositProgress::Found,
             // One deposit that a node does not want must not hide the others.
             Err(ApiError::InvalidDeposit { reason }) => DepositProgress::Registered { note: reason },
+            // A node without a sequencer still says where deposits are, so that they can be taken back.
+            Err(ApiError::WrongRole) => DepositProgress::Found,
             Err(error) => return Err(error.into()),
         })
     }
@@ -213,23 +240,34 @@ impl Wallet {
         let to = parse_address(to, self.params.genesis().network)?;
         let status = api.status()?;
         self.check_node(&status)?;
-        let at = self.db.deposits.iter().position(|output| output.outpoint == outpoint);
+        let at = self
+            .db
+            .deposits
+            .iter()
+            .position(|output| output.outpoint == outpoint);
         let at = at.ok_or(DepositError::Unknown(outpoint))?;
         let output = &self.db.deposits[at];
         if is_over(&output.progress) || matches!(output.progress, DepositProgress::Swept { .. }) {
             return Err(DepositError::Spent(outpoint).into());
         }
-        let opens = output.height.saturating_add(u32::from(self.params.genesis().refund_timelock));
+        let opens = output
+            .height
+            .saturating_add(u32::from(self.params.genesis().refund_timelock));
         if status.bitcoin_height.saturating_add(1) < opens {
-            return Err(DepositError::TooEarly { opens, tip: status.bitcoin_height }.into());
+            return Err(DepositError::TooEarly {
+                opens,
+                tip: status.bitcoin_height,
+            }
+            .into());
         }
         let terms = self.deposit_terms(output.index);
         let spent = TxOut {
             value: bitcoin::Amount::from_sat(output.amount.to_sat()),
             script_pubkey: terms.script_pubkey(),
         };
-        let refund =
-            terms.refund(outpoint, spent, to.to_script_buf(), rate).map_err(DepositError::Refund)?;
+        let refund = terms
+            .refund(outpoint, spent, to.to_script_buf(), rate)
+            .map_err(DepositError::Refund)?;
         let mut aux = [0; 32];
         rng.fill_bytes(&mut aux);
         let signature = Secp256k1::new().sign_schnorr_with_aux_rand(
@@ -245,7 +283,10 @@ impl Wallet {
 }
 
 fn is_over(progress: &DepositProgress) -> bool {
-    matches!(progress, DepositProgress::Credited { .. } | DepositProgress::Refunded { .. })
+    matches!(
+        progress,
+        DepositProgress::Credited { .. } | DepositProgress::Refunded { .. }
+    )
 }
 
 #[cfg(test)]

@@ -71,11 +71,21 @@ impl Wallet {
         let add = |to: &mut Amount, v: Amount| *to = sum([*to, v].into_iter());
         for (position, record) in self.unspent() {
             let confirmed = self.is_final(position.batch());
-            add(if confirmed { &mut balance.confirmed } else { &mut balance.soft }, record.v);
+            add(
+                if confirmed {
+                    &mut balance.confirmed
+                } else {
+                    &mut balance.soft
+                },
+                record.v,
+            );
         }
         balance.pending_change = sum(self.waiting().map(|outgoing| outgoing.change));
         let open = self.db.deposits.iter().filter(|output| {
-            !matches!(output.progress, DepositProgress::Credited { .. } | DepositProgress::Refunded { .. })
+            !matches!(
+                output.progress,
+                DepositProgress::Credited { .. } | DepositProgress::Refunded { .. }
+            )
         });
         balance.pending_deposits = sum(open.map(|output| output.amount));
         balance
@@ -83,7 +93,10 @@ impl Wallet {
 
     /// Transfers that are in no batch yet.
     fn waiting(&self) -> impl Iterator<Item = &crate::db::Outgoing> {
-        self.db.outgoing.iter().filter(|outgoing| outgoing.batch.is_none())
+        self.db
+            .outgoing
+            .iter()
+            .filter(|outgoing| outgoing.batch.is_none())
     }
 
     /// All that happened, the oldest first, what is on its way last.

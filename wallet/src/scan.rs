@@ -19,10 +19,12 @@ use thiserror::Error;
 
 use crate::api::{CompactBatch, CompactDeposit, CompactError};
 use crate::db::{
-    BatchRecord, Database, DepositProgress, Event, EventKind, Leaves, NoteRecord, Source, SpentIn, StateRecord,
+    BatchRecord, Database, DepositProgress, Event, EventKind, Leaves, NoteRecord, Source, SpentIn,
+    StateRecord,
 };
 use crate::seed::Keys;
 use crate::tree::RootTree;
+use crate::wallet::sum;
 
 /// Deposit addresses searched beyond the last one used.
 pub const GAP: u32 = 20;
@@ -76,8 +78,12 @@ impl View {
     /// Derives everything.
     pub(crate) fn new(keys: &Keys, db: &Database) -> Self {
         let roots: Vec<F> = db.batches.iter().map(|batch| batch.subtree).collect();
-        let mut view =
-            Self { tree: RootTree::new(&roots), nullifiers: HashMap::new(), inners: HashMap::new(), covered: 0 };
+        let mut view = Self {
+            tree: RootTree::new(&roots),
+            nullifiers: HashMap::new(),
+            inners: HashMap::new(),
+            covered: 0,
+        };
         for (&position, record) in &db.notes {
             view.add_note(keys, position, record);
         }
@@ -87,14 +93,16 @@ impl View {
 
     fn add_note(&mut self, keys: &Keys, position: u64, record: &NoteRecord) {
         let at = Position::from_u64(position).expect("stored positions come from the scan");
-        self.nullifiers.insert(record.nullifier(keys.viewing(), at), position);
+        self.nullifiers
+            .insert(record.nullifier(keys.viewing(), at), position);
     }
 
     /// Makes sure that deposits up to [`GAP`] beyond `next` are recognised.
     pub(crate) fn cover(&mut self, keys: &Keys, next: u32) {
         let until = next.saturating_add(GAP);
         for index in self.covered..until {
-            self.inners.insert(field::to_bytes(&deposit_inner(keys, index)), index);
+            self.inners
+                .insert(field::to_bytes(&deposit_inner(keys, index)), index);
         }
         self.covered = self.covered.max(until);
     }
@@ -107,7 +115,10 @@ impl View {
 /// `inner` of deposit `index`.
 #[must_use]
 pub fn deposit_inner(keys: &Keys, index: u32) -> F {
-    note::inner(&keys.viewing().incoming().internal_pk_d(), &keys.root().deposit_rcm(index))
+    note::inner(
+        &keys.viewing().incoming().internal_pk_d(),
+        &keys.root().deposit_rcm(index),
+    )
 }
 
 /// Applies batches to a database.
@@ -122,14 +133,18 @@ pub(crate) struct Scanner<'a> {
 type Outputs = BTreeMap<usize, (Note, Source)>;
 
 impl Scanner<'_> {
-    /// Applies the next batch. On an error nothing has changed.
+    /// Applies the next batch. On an error nothing has changed: what can be wrong with a batch is
+    /// found by the verification, before anything is written.
     pub(crate) fn apply(&mut self, batch: &CompactBatch) -> Result<(), ScanError> {
         let leaves = self.verify(batch)?;
         let mut notes = Outputs::new();
         let mut events = Vec::new();
         for (slot, transfer) in batch.transfers.iter().enumerate() {
             self.transfer(batch.number, slot, transfer.body(), &mut notes, &mut events)
-                .map_err(|rule| ScanError::Rule { batch: batch.number, rule })?;
+                .map_err(|rule| ScanError::Rule {
+                    batch: batch.number,
+                    rule,
+                })?;
         }
         for (j, deposit) in batch.deposits.iter().enumerate() {
             self.deposit(batch, j, deposit, &mut notes, &mut events);
@@ -143,11 +158,15 @@ impl Scanner<'_> {
     fn verify(&mut self, batch: &CompactBatch) -> Result<Vec<F>, ScanError> {
         let expected = self.db.tip() + 1;
         if batch.number != expected || batch.state.batch != expected || expected >= BATCH_LIMIT {
-            return Err(ScanError::Number { expected, found: batch.number });
+            return Err(ScanError::Number {
+                expected,
+                found: batch.number,
+            });
         }
-        let leaves = batch
-            .note_leaves(self.params)
-            .map_err(|rule| ScanError::Rule { batch: batch.number, rule })?;
+        let leaves = batch.note_leaves(self.params).map_err(|rule| ScanError::Rule {
+            batch: batch.number,
+            rule,
+        })?;
         self.view.tree.push(subtree_root(&leaves));
         if self.view.tree.root() != batch.state.notes_root {
             self.view.tree.truncate(expected as usize);
@@ -168,7 +187,10 @@ impl Scanner<'_> {
         let viewing = self.keys.viewing();
         let mut own = Outputs::new();
         if let Some(change) = viewing.try_change(&body.outputs, &body.nf[0], &body.cm) {
-            own.insert(2 * slot + usize::from(change.index), (change.note, Source::Change));
+            own.insert(
+                2 * slot + usize::from(change.index),
+                (change.note, Source::Change),
+            );
         }
         let mut paid_to = None;
         if let Some(paid) = viewing.incoming().try_payment(&body.outputs, &body.cm) {
@@ -181,7 +203,11 @@ impl Scanner<'_> {
             }
             own.insert(2 * slot + usize::from(paid.index), (paid.note, Source::Payment));
         }
-        let inputs: Vec<u64> = body.nf.iter().filter_map(|nf| self.view.nullifiers.get(nf).copied()).collect();
+        let inputs: Vec<u64> = body
+            .nf
+            .iter()
+            .filter_map(|nf| self.view.nullifiers.get(nf).copied())
+            .collect();
         if own.is_empty() && inputs.is_empty() {
             return Ok(());
         }
@@ -189,8 +215,16 @@ impl Scanner<'_> {
         let came: Amount = sum(own.values().map(|(note, _)| note.v));
         if inputs.is_empty() {
             if came > Amount::ZERO {
-                let what = EventKind::Received { address: paid_to.unwrap_or(u64::MAX) };
-                events.push(Event { what, txid: Some(txid), amount: came, fee: Amount::ZERO, batch });
+                let what = EventKind::Received {
+                    address: paid_to.unwrap_or(u64::MAX),
+                };
+                events.push(Event {
+                    what,
+                    txid: Some(txid),
+                    amount: came,
+                    fee: Amount::ZERO,
+                    batch,
+                });
             }
         } else {
             let fee = body.fee_amount(self.params)?;
@@ -214,9 +248,13 @@ impl Scanner<'_> {
     ) {
         let mut went = Amount::ZERO;
         for position in inputs {
-            let record = self.db.notes.get_mut(position).expect("known nullifiers belong to notes");
+            let record = self
+                .db
+                .notes
+                .get_mut(position)
+                .expect("known nullifiers belong to notes");
             record.spent = Some(SpentIn { batch, txid });
-            went = went.checked_add(record.v).expect("notes of one batch are below the supply");
+            went = sum([went, record.v].into_iter());
         }
         let made = self.db.outgoing.iter_mut().find(|outgoing| outgoing.txid == txid);
         let recipient = made.and_then(|outgoing| {
@@ -231,8 +269,19 @@ impl Scanner<'_> {
             }
         });
         let exit = body.exit_amount();
-        let rest = [came, fee, exit].into_iter().try_fold(went, Amount::checked_sub).unwrap_or(Amount::ZERO);
-        let mut event = |what, amount, fee| events.push(Event { what, txid: Some(txid), amount, fee, batch });
+        let rest = [came, fee, exit]
+            .into_iter()
+            .try_fold(went, Amount::checked_sub)
+            .unwrap_or(Amount::ZERO);
+        let mut event = |what, amount, fee| {
+            events.push(Event {
+                what,
+                txid: Some(txid),
+                amount,
+                fee,
+                batch,
+            })
+        };
         if let Some(exit) = &body.exit {
             let address = exit.script().address(self.params.genesis().network).to_string();
             let max_l1_fee = exit.max_l1_fee();
@@ -254,7 +303,9 @@ impl Scanner<'_> {
         notes: &mut Outputs,
         events: &mut Vec<Event>,
     ) {
-        let Some(index) = self.view.deposit_index(&deposit.inner) else { return };
+        let Some(index) = self.view.deposit_index(&deposit.inner) else {
+            return;
+        };
         let note = self.own_note(deposit.v, self.keys.root().deposit_rcm(index));
         if deposit.v > Amount::ZERO {
             notes.insert(batch.deposit_leaf(j), (note, Source::Deposit(index)));
@@ -291,13 +342,20 @@ impl Scanner<'_> {
             return Ok(());
         }
         let number = batch.number;
-        let amount =
-            batch.total_fee(self.params).map_err(|rule| ScanError::Rule { batch: number, rule })?;
+        let amount = batch
+            .total_fee(self.params)
+            .map_err(|rule| ScanError::Rule { batch: number, rule })?;
         if amount > Amount::ZERO {
             let note = self.own_note(amount, note::fee_rcm(number));
             notes.insert(batch.fee_leaf(), (note, Source::Fees));
             let (what, fee) = (EventKind::Fees, Amount::ZERO);
-            events.push(Event { what, txid: None, amount, fee, batch: number });
+            events.push(Event {
+                what,
+                txid: None,
+                amount,
+                fee,
+                batch: number,
+            });
         }
         Ok(())
     }
@@ -305,13 +363,22 @@ impl Scanner<'_> {
     /// A note of the internal address.
     fn own_note(&self, v: Amount, rcm: F) -> Note {
         let incoming = self.keys.viewing().incoming();
-        Note { v, d: incoming.internal_diversifier(), pk_d: incoming.internal_pk_d(), rcm }
+        Note {
+            v,
+            d: incoming.internal_diversifier(),
+            pk_d: incoming.internal_pk_d(),
+            rcm,
+        }
     }
 
     fn record(&mut self, batch: &CompactBatch, leaves: Vec<F>, notes: &Outputs, events: Vec<Event>) {
         for (leaf, (note, source)) in notes {
             let position = position(batch.number, *leaf).expect("leaves of a batch fit its subtree");
-            debug_assert_eq!(leaves[*leaf], note.commitment().to_field(), "a note stands where it was found");
+            debug_assert_eq!(
+                leaves[*leaf],
+                note.commitment().to_field(),
+                "a note stands where it was found"
+            );
             let record = NoteRecord::new(note, *source);
             self.view.add_note(self.keys, position.to_u64(), &record);
             self.db.notes.insert(position.to_u64(), record);
@@ -343,21 +410,24 @@ impl Scanner<'_> {
             }
         }
         self.view.tree.truncate(keep as usize + 1);
-        self.view.nullifiers.retain(|_, position| batch_of(*position) <= keep);
+        self.view
+            .nullifiers
+            .retain(|_, position| batch_of(*position) <= keep);
     }
 }
 
 /// The batch of a stored position.
 pub(crate) fn batch_of(position: u64) -> u32 {
-    Position::from_u64(position).expect("stored positions come from the scan").batch()
+    Position::from_u64(position)
+        .expect("stored positions come from the scan")
+        .batch()
 }
 
 fn position(batch: u32, leaf: usize) -> Result<Position, DecodeError> {
-    Position::new(batch, u16::try_from(leaf).map_err(|_| DecodeError::OutOfRange("leaf"))?)
-}
-
-fn sum(amounts: impl Iterator<Item = Amount>) -> Amount {
-    amounts.fold(Amount::ZERO, |sum, v| sum.checked_add(v).expect("outputs of one batch are below the supply"))
+    Position::new(
+        batch,
+        u16::try_from(leaf).map_err(|_| DecodeError::OutOfRange("leaf"))?,
+    )
 }
 
 #[cfg(test)]

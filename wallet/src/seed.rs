@@ -6,7 +6,9 @@
 use bip39::{Language, Mnemonic};
 use rand_core::CryptoRngCore;
 use tacit_protocol::Network;
-use tacit_protocol::keys::{AccountRoot, FullViewingKey, SpendKey, mnemonic_from_entropy, seed_from_mnemonic};
+use tacit_protocol::keys::{
+    AccountRoot, FullViewingKey, SpendKey, mnemonic_from_entropy, seed_from_mnemonic,
+};
 use thiserror::Error;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
@@ -50,18 +52,25 @@ impl Seed {
     /// # Errors
     /// [`MnemonicError`].
     pub fn from_words(words: &str) -> Result<Self, MnemonicError> {
-        let words = Zeroizing::new(words.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase());
+        let words = Zeroizing::new(
+            words
+                .split_whitespace()
+                .collect::<Vec<_>>()
+                .join(" ")
+                .to_lowercase(),
+        );
         let count = words.split(' ').filter(|word| !word.is_empty()).count();
         if count != WORDS {
             return Err(MnemonicError::Count(count));
         }
-        let mnemonic = Mnemonic::parse_in(Language::English, words.as_str()).map_err(|error| match error {
-            bip39::Error::UnknownWord(index) => MnemonicError::Word(index + 1),
-            bip39::Error::BadWordCount(count) => MnemonicError::Count(count),
-            bip39::Error::InvalidChecksum
-            | bip39::Error::BadEntropyBitCount(_)
-            | bip39::Error::AmbiguousLanguages(_) => MnemonicError::Checksum,
-        })?;
+        let mnemonic =
+            Mnemonic::parse_in(Language::English, words.as_str()).map_err(|error| match error {
+                bip39::Error::UnknownWord(index) => MnemonicError::Word(index + 1),
+                bip39::Error::BadWordCount(count) => MnemonicError::Count(count),
+                bip39::Error::InvalidChecksum
+                | bip39::Error::BadEntropyBitCount(_)
+                | bip39::Error::AmbiguousLanguages(_) => MnemonicError::Checksum,
+            })?;
         let (mut bytes, length) = mnemonic.to_entropy_array();
         let mut entropy = [0; 32];
         entropy.copy_from_slice(&bytes[..length.min(32)]);
@@ -107,7 +116,11 @@ impl Keys {
     pub fn derive(seed: &Seed, network: Network) -> Self {
         let bip39 = seed_from_mnemonic(&seed.words(), "").expect("256 bits of entropy make valid words");
         let root = AccountRoot::new(&bip39, network, Self::ACCOUNT);
-        Self { spend: root.spend_key(), viewing: root.full_viewing_key(), root }
+        Self {
+            spend: root.spend_key(),
+            viewing: root.full_viewing_key(),
+            root,
+        }
     }
 
     /// The root of the account.

@@ -63,7 +63,11 @@ pub enum SelectError {
 /// [`SelectError`].
 pub fn select(candidates: &[Candidate], amount: Amount, fee: Amount) -> Result<Selection, SelectError> {
     let target = amount.checked_add(fee).ok_or(SelectError::TooLarge)?;
-    let mut sorted: Vec<Candidate> = candidates.iter().filter(|c| c.v > Amount::ZERO).copied().collect();
+    let mut sorted: Vec<Candidate> = candidates
+        .iter()
+        .filter(|c| c.v > Amount::ZERO)
+        .copied()
+        .collect();
     sorted.sort_by_key(|c| (c.v, c.position));
     if let Some(single) = sorted.iter().find(|c| c.v >= target) {
         return Ok(Selection::Direct(vec![*single]));
@@ -103,13 +107,23 @@ fn merge_plan(descending: &[Candidate], target: Amount, fee: Amount) -> Result<M
         let fees = multiply(fee, transfers).ok_or(SelectError::TooLarge)?;
         needed = target.checked_add(fees).ok_or(SelectError::TooLarge)?;
         if sum >= needed && transfers > 0 {
-            let pairs = descending[..=i].rchunks_exact(2).take(transfers).map(|pair| [pair[0], pair[1]]);
-            return Ok(MergePlan { now: pairs.collect(), transfers, fees });
+            let pairs = descending[..=i]
+                .rchunks_exact(2)
+                .take(transfers)
+                .map(|pair| [pair[0], pair[1]]);
+            return Ok(MergePlan {
+                now: pairs.collect(),
+                transfers,
+                fees,
+            });
         }
     }
     let available = sum;
     // Every further note costs a fee to merge; with none left the target alone says what is missing.
-    Err(SelectError::Insufficient { needed: if sum < target { target } else { needed }, available })
+    Err(SelectError::Insufficient {
+        needed: if sum < target { target } else { needed },
+        available,
+    })
 }
 
 fn multiply(fee: Amount, times: usize) -> Option<Amount> {
@@ -122,7 +136,11 @@ fn multiply(fee: Amount, times: usize) -> Option<Amount> {
 pub fn max_direct(candidates: &[Candidate], fee: Amount) -> Amount {
     let mut values: Vec<Amount> = candidates.iter().map(|c| c.v).collect();
     values.sort_unstable();
-    let top = values.iter().rev().take(2).try_fold(Amount::ZERO, |sum, v| sum.checked_add(*v));
+    let top = values
+        .iter()
+        .rev()
+        .take(2)
+        .try_fold(Amount::ZERO, |sum, v| sum.checked_add(*v));
     top.and_then(|sum| sum.checked_sub(fee)).unwrap_or(Amount::ZERO)
 }
 
@@ -155,7 +173,9 @@ pub fn choose_anchor(youngest: u32, view: &AnchorView<'_>) -> u32 {
     let anchored = (youngest..=view.tip).rev().find(|batch| age(*batch).is_some());
     let preferred = anchored.map(|batch| batch - batch % ANCHOR_STEP);
     match preferred {
-        Some(batch) if batch >= youngest && batch > 0 && age(batch).is_some_and(|age| age <= ANCHOR_MAX_AGE) => {
+        Some(batch)
+            if batch >= youngest && batch > 0 && age(batch).is_some_and(|age| age <= ANCHOR_MAX_AGE) =>
+        {
             batch
         }
         Some(_) | None => anchored.unwrap_or(view.tip),
@@ -166,7 +186,9 @@ pub fn choose_anchor(youngest: u32, view: &AnchorView<'_>) -> u32 {
 /// expiries tell little about when it was made.
 #[must_use]
 pub fn expiry_after(tip: u32) -> u32 {
-    tip.saturating_add(EXPIRY_MIN).next_multiple_of(EXPIRY_STEP).min(BATCH_LIMIT - 1)
+    tip.saturating_add(EXPIRY_MIN)
+        .next_multiple_of(EXPIRY_STEP)
+        .min(BATCH_LIMIT - 1)
 }
 
 #[cfg(test)]

@@ -42,6 +42,9 @@ pub enum SendError {
         /// The user's limit.
         limit: Amount,
     },
+    /// A note is gone or spent since it was chosen.
+    #[error("the notes changed while the transfer was made; nothing was sent, try again")]
+    Changed,
     /// The sequencer's promise does not hold water.
     #[error(
         "the receipt of transfer {txid} is not signed by the sequencer or is about something else; \
@@ -80,7 +83,9 @@ pub struct Session<'a> {
 
 impl std::fmt::Debug for Session<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Session").field("now", &self.now).finish_non_exhaustive()
+        f.debug_struct("Session")
+            .field("now", &self.now)
+            .finish_non_exhaustive()
     }
 }
 
@@ -156,20 +161,29 @@ impl Wallet {
         let to: ExitScript = parse_address(address, self.params.genesis().network)?;
         let rate = api.fee_estimate()?.bitcoin_rate;
         let max_l1_fee = fee_limit(amount, &to, rate, max_l1_fee)?;
-        Ok(Payment::Withdraw { amount, to, max_l1_fee })
+        Ok(Payment::Withdraw {
+            amount,
+            to,
+            max_l1_fee,
+        })
     }
 
     /// The fee to pay, checked against the chain's table and the user's limit.
     fn fee(&self, session: &Session<'_>) -> Result<FeeEstimate, WalletError> {
         let estimate = session.api.fee_estimate()?;
         if self.params.fee(estimate.fee_code) != Some(estimate.fee) {
-            let text = format!("fee code {} is not {} in chain.json", estimate.fee_code, estimate.fee);
+            let text = format!(
+                "fee code {} is not {} in chain.json",
+                estimate.fee_code, estimate.fee
+            );
             return Err(ApiError::BadAnswer(text).into());
         }
         match session.max_fee {
-            Some(limit) if estimate.fee > limit => {
-                Err(SendError::FeeAboveLimit { fee: estimate.fee, limit }.into())
+            Some(limit) if estimate.fee > limit => Err(SendError::FeeAboveLimit {
+                fee: estimate.fee,
+                limit,
             }
+            .into()),
             Some(_) | None => Ok(estimate),
         }
     }
@@ -181,11 +195,24 @@ impl Wallet {
         payment: &Payment,
         fee: u8,
     ) -> Result<Sent, WalletError> {
-        let inputs: Vec<(Note, Position)> = candidates
+        let inputs = candidates
             .iter()
-            .map(|c| (self.db.notes[&c.position.to_u64()].note(self.keys.viewing()), c.position))
-            .collect();
-        let plan = Plan { inputs: &inputs, payment, fee, expiry: expiry_after(self.db.tip()) };
+            .map(|c| {
+                let record = self
+                    .db
+                    .notes
+                    .get(&c.position.to_u64())
+                    .filter(|record| record.spent.is_none());
+                record.map(|record| (record.note(self.keys.viewing()), c.position))
+            })
+            .collect::<Option<Vec<(Note, Position)>>>()
+            .ok_or(SendError::Changed)?;
+        let plan = Plan {
+            inputs: &inputs,
+            payment,
+            fee,
+            expiry: expiry_after(self.db.tip()),
+        };
         let signed = build(&self.keys, &self.params, &plan, session.rng)?;
         let mut anchor = self.choose_anchor(&signed);
         for attempt in 1..=ATTEMPTS {
@@ -196,9 +223,15 @@ impl Wallet {
                 Err(ApiError::UnknownAnchor { .. }) if attempt < ATTEMPTS => {
                     self.sync(session.api, &mut |_| (), session.rng)?;
                     anchor = self.db.tip();
-                    if signed.spent().any(|at| !self.db.notes.contains_key(&at.to_u64())) {
+                    let there = |at: Position| {
+                        self.db
+                            .notes
+                            .get(&at.to_u64())
+                            .is_some_and(|record| record.spent.is_none())
+                    };
+                    if !signed.spent().all(there) {
                         self.forget(session, signed.txid())?;
-                        return Err(ApiError::UnknownAnchor { anchor: transfer.anchor }.into());
+                        return Err(SendError::Changed.into());
                     }
                 }
                 Err(error) => return Err(self.refused(session, signed.txid(), error)),
@@ -232,8 +265,15 @@ impl Wallet {
 
     /// The path from a note to the notes root after `anchor`.
     fn path(&self, position: Position, anchor: u32) -> MerklePath {
-        let batch = self.db.batch(position.batch()).expect("notes stand in known batches");
-        let leaves = &batch.leaves.as_ref().expect("the leaves of batches with notes are kept").0;
+        let batch = self
+            .db
+            .batch(position.batch())
+            .expect("notes stand in known batches");
+        let leaves = &batch
+            .leaves
+            .as_ref()
+            .expect("the leaves of batches with notes are kept")
+            .0;
         let above = self.view.tree.path(position.batch(), anchor);
         subtree_path(leaves, usize::from(position.leaf())).join(&above)
     }
@@ -247,7 +287,9 @@ impl Wallet {
         payment: &Payment,
     ) -> Result<(), WalletError> {
         let what = match payment {
-            Payment::Pay { to, .. } => EventKind::Sent { recipient: Some(self.address_text(to)) },
+            Payment::Pay { to, .. } => EventKind::Sent {
+                recipient: Some(self.address_text(to)),
+            },
             Payment::Withdraw { to, max_l1_fee, .. } => EventKind::Withdrew {
                 address: to.address(self.params.genesis().network).to_string(),
                 max_l1_fee: *max_l1_fee,

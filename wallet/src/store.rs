@@ -48,7 +48,10 @@ pub enum StoreError {
     #[error("{0} is not a Tacit wallet")]
     NotAWallet(PathBuf),
     /// The file is of another version.
-    #[error("{path} has wallet version {version}, this program knows up to {}; update it", cipher::VERSION)]
+    #[error(
+        "{path} has wallet version {version}, this program knows up to {}; update it",
+        cipher::VERSION
+    )]
     UnsupportedVersion {
         /// The file.
         path: PathBuf,
@@ -66,7 +69,9 @@ pub enum StoreError {
         expected: Network,
     },
     /// The wallet is for another chain.
-    #[error("{path} is a wallet for chain {found}, the chain.json given is {expected}; name the other wallet")]
+    #[error(
+        "{path} is a wallet for chain {found}, the chain.json given is {expected}; name the other wallet"
+    )]
     WrongChain {
         /// The file.
         path: PathBuf,
@@ -130,7 +135,9 @@ pub struct Store {
 
 impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Store").field("path", &self.path).finish_non_exhaustive()
+        f.debug_struct("Store")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
     }
 }
 
@@ -161,7 +168,12 @@ impl Store {
         }
         let lock = Lock::take(path)?;
         let (header, key) = Header::new(chain, kdf, passphrase, rng)?;
-        let store = Self { path: path.to_owned(), header, key, _lock: lock };
+        let store = Self {
+            path: path.to_owned(),
+            header,
+            key,
+            _lock: lock,
+        };
         file::write_new(path, &store.seal(seed, db, rng))?;
         Ok(store)
     }
@@ -182,9 +194,18 @@ impl Store {
         header.check_chain(path, chain)?;
         let key = header.unlock(passphrase)?;
         let plain = Sealed::open(&header, &key, &bytes[HEADER_LEN..])
-            .ok_or_else(|| corrupt(path, "the content does not authenticate"))?;
+            .ok_or_else(|| corrupt(path, &"the content does not authenticate"))?;
         let (seed, db) = parse(path, &plain)?;
-        Ok((Self { path: path.to_owned(), header, key, _lock: lock }, seed, db))
+        Ok((
+            Self {
+                path: path.to_owned(),
+                header,
+                key,
+                _lock: lock,
+            },
+            seed,
+            db,
+        ))
     }
 
     /// Replaces the content, atomically.
@@ -217,22 +238,30 @@ impl Store {
     }
 }
 
-fn corrupt(path: &Path, reason: impl ToString) -> StoreError {
-    StoreError::Corrupt { path: path.to_owned(), reason: reason.to_string() }
+fn corrupt(path: &Path, reason: &dyn std::fmt::Display) -> StoreError {
+    StoreError::Corrupt {
+        path: path.to_owned(),
+        reason: reason.to_string(),
+    }
 }
 
 fn parse(path: &Path, plain: &[u8]) -> Result<(Seed, Database), StoreError> {
-    let (entropy, json) = plain.split_at_checked(32).ok_or_else(|| corrupt(path, "the content is too short"))?;
+    let (entropy, json) = plain
+        .split_at_checked(32)
+        .ok_or_else(|| corrupt(path, &"the content is too short"))?;
     let mut secret = [0; 32];
     secret.copy_from_slice(entropy);
     let seed = Seed::from_entropy(secret);
     secret.zeroize();
-    let db: Database = serde_json::from_slice(json).map_err(|error| corrupt(path, error))?;
+    let db: Database = serde_json::from_slice(json).map_err(|error| corrupt(path, &error))?;
     if db.version != db::VERSION {
-        return Err(StoreError::UnsupportedVersion { path: path.to_owned(), version: db.version });
+        return Err(StoreError::UnsupportedVersion {
+            path: path.to_owned(),
+            version: db.version,
+        });
     }
     if db.batches.is_empty() {
-        return Err(corrupt(path, "the genesis record is missing"));
+        return Err(corrupt(path, &"the genesis record is missing"));
     }
     Ok((seed, db))
 }

@@ -89,21 +89,30 @@ impl Wallet {
         self.db.bitcoin_height = status.bitcoin_height;
         while self.db.tip() < status.batch {
             let from = self.db.tip() + 1;
-            progress(SyncProgress { batch: from - 1, target: status.batch });
-            let batches = api.compact(Range { from, limit: MAX_COMPACT.min(status.batch - from + 1) })?;
+            progress(SyncProgress {
+                batch: from - 1,
+                target: status.batch,
+            });
+            let batches = api.compact(Range {
+                from,
+                limit: MAX_COMPACT.min(status.batch - from + 1),
+            })?;
             if batches.is_empty() {
                 return Err(ScanError::Missing(from).into());
             }
             for batch in &batches {
                 self.scanner().apply(batch)?;
                 report.scanned += 1;
-                if report.scanned % SAVE_EVERY == 0 {
+                if report.scanned.is_multiple_of(SAVE_EVERY) {
                     self.save(rng)?;
                 }
             }
         }
         report.batch = self.db.tip();
-        progress(SyncProgress { batch: report.batch, target: report.batch });
+        progress(SyncProgress {
+            batch: report.batch,
+            target: report.batch,
+        });
         report.dropped = self.look_after_outgoing(api)?;
         Ok(())
     }
@@ -117,7 +126,10 @@ impl Wallet {
         let mut step = 1;
         while from <= tip {
             let summaries = summaries(api, from, tip)?;
-            let agreed = summaries.iter().take_while(|summary| self.agrees(summary)).count();
+            let agreed = summaries
+                .iter()
+                .take_while(|summary| self.agrees(summary))
+                .count();
             if agreed > 0 {
                 for summary in &summaries[..agreed] {
                     self.db.batches[summary.number as usize].anchored = summary.anchored;
@@ -142,8 +154,16 @@ impl Wallet {
         if keep >= self.db.tip() {
             return None;
         }
-        self.db.birthday = if keep < self.db.birthday { 0 } else { self.db.birthday };
-        tracing::info!(from = self.db.tip(), to = keep, "the node's batches changed; rolling back");
+        self.db.birthday = if keep < self.db.birthday {
+            0
+        } else {
+            self.db.birthday
+        };
+        tracing::info!(
+            from = self.db.tip(),
+            to = keep,
+            "the node's batches changed; rolling back"
+        );
         self.scanner().roll_back(keep);
         Some(keep)
     }
@@ -153,6 +173,9 @@ impl Wallet {
     ///
     /// # Errors
     /// [`WalletError`]; the wallet then scans from the beginning.
+    ///
+    /// # Panics
+    /// Never: there is a root for the genesis state.
     pub fn skip_history(
         &mut self,
         api: &dyn NodeApi,
@@ -163,20 +186,36 @@ impl Wallet {
         if self.db.tip() > 0 || self.db.next_address > 0 || self.db.next_deposit > 0 {
             return Ok(self.db.birthday);
         }
-        let Some(batch) = self.latest_final(api, &status)? else { return Ok(0) };
+        let Some(batch) = self.latest_final(api, &status)? else {
+            return Ok(0);
+        };
         let roots = subtree_roots(api, batch)?;
-        let compact = api.compact(Range { from: batch, limit: 1 })?;
+        let compact = api.compact(Range {
+            from: batch,
+            limit: 1,
+        })?;
         let compact = compact.first().ok_or(ScanError::Missing(batch))?;
         if compact.number != batch || compact.state.batch != batch {
-            return Err(ScanError::Number { expected: batch, found: compact.number }.into());
+            return Err(ScanError::Number {
+                expected: batch,
+                found: compact.number,
+            }
+            .into());
         }
         let tree = RootTree::new(&roots);
         if tree.root() != compact.state.notes_root {
             return Err(ScanError::SubtreeRoots { batch }.into());
         }
-        let record = |subtree: &F| BatchRecord { subtree: *subtree, ..BatchRecord::genesis() };
+        let record = |subtree: &F| BatchRecord {
+            subtree: *subtree,
+            ..BatchRecord::genesis()
+        };
         self.db.batches = roots.iter().map(record).collect();
-        let last = self.db.batches.last_mut().expect("there is a final batch");
+        let last = self
+            .db
+            .batches
+            .last_mut()
+            .expect("there is a root for the genesis state");
         last.state = Some(StateRecord(compact.state.commitment()));
         last.anchored = compact.anchored;
         self.db.birthday = batch;
@@ -190,7 +229,10 @@ impl Wallet {
     fn latest_final(&self, api: &dyn NodeApi, status: &Status) -> Result<Option<u32>, WalletError> {
         let mut batch = status.anchored_batch;
         while batch > 0 {
-            let summaries = api.batches(Range { from: batch, limit: 1 })?;
+            let summaries = api.batches(Range {
+                from: batch,
+                limit: 1,
+            })?;
             let summary = summaries.first().ok_or(ScanError::Missing(batch))?;
             let height = summary.anchored.map(|anchored| anchored.height);
             if height.is_some_and(|height| self.params.genesis().is_deep(height, status.bitcoin_height)) {
@@ -203,19 +245,30 @@ impl Wallet {
 
     /// Hands in again what the node forgot and drops what can no longer be included.
     fn look_after_outgoing(&mut self, api: &dyn NodeApi) -> Result<Vec<Dropped>, WalletError> {
-        let final_batches: Vec<bool> =
-            self.db.outgoing.iter().map(|o| o.batch.is_some_and(|batch| self.is_final(batch))).collect();
+        let final_batches: Vec<bool> = self
+            .db
+            .outgoing
+            .iter()
+            .map(|o| o.batch.is_some_and(|batch| self.is_final(batch)))
+            .collect();
         let mut done = final_batches.iter();
-        self.db.outgoing.retain(|_| !done.next().expect("one flag per transfer"));
+        self.db
+            .outgoing
+            .retain(|_| !done.next().expect("one flag per transfer"));
         let mut dropped = Vec::new();
         for outgoing in &self.db.outgoing {
             if outgoing.batch.is_none()
                 && let Some(reason) = self.fate(api, outgoing)?
             {
-                dropped.push(Dropped { txid: outgoing.txid, reason });
+                dropped.push(Dropped {
+                    txid: outgoing.txid,
+                    reason,
+                });
             }
         }
-        self.db.outgoing.retain(|outgoing| !dropped.iter().any(|d| d.txid == outgoing.txid));
+        self.db
+            .outgoing
+            .retain(|outgoing| !dropped.iter().any(|d| d.txid == outgoing.txid));
         Ok(dropped)
     }
 
@@ -223,7 +276,11 @@ impl Wallet {
     fn fate(&self, api: &dyn NodeApi, outgoing: &crate::db::Outgoing) -> Result<Option<String>, WalletError> {
         for position in &outgoing.inputs {
             match self.db.notes.get(position) {
-                None => return Ok(Some("a note it spends is gone with a batch that was undone".into())),
+                None => {
+                    return Ok(Some(
+                        "a note it spends is gone with a batch that was undone".into(),
+                    ));
+                }
                 Some(record) => {
                     if let Some(spent) = record.spent {
                         return Ok(Some(format!("transfer {} spent a note of it", spent.txid)));
@@ -262,13 +319,20 @@ fn summaries(api: &dyn NodeApi, from: u32, to: u32) -> Result<Vec<BatchSummary>,
     let mut all: Vec<BatchSummary> = Vec::new();
     let mut next = from;
     while next <= to {
-        let page = api.batches(Range { from: next, limit: MAX_RANGE.min(to - next + 1) })?;
+        let page = api.batches(Range {
+            from: next,
+            limit: MAX_RANGE.min(to - next + 1),
+        })?;
         if page.is_empty() {
             break;
         }
         for summary in page {
             if summary.number != next {
-                return Err(ScanError::Number { expected: next, found: summary.number }.into());
+                return Err(ScanError::Number {
+                    expected: next,
+                    found: summary.number,
+                }
+                .into());
             }
             all.push(summary);
             next += 1;
@@ -282,7 +346,10 @@ fn subtree_roots(api: &dyn NodeApi, to: u32) -> Result<Vec<F>, WalletError> {
     let mut roots = vec![empty_root(LEAF_DEPTH)];
     while roots.len() <= to as usize {
         let from = u32::try_from(roots.len()).expect("batch numbers have 24 bits");
-        let page = api.note_subtree_roots(Range { from, limit: MAX_RANGE.min(to - from + 1) })?;
+        let page = api.note_subtree_roots(Range {
+            from,
+            limit: MAX_RANGE.min(to - from + 1),
+        })?;
         if page.from != from || page.roots.is_empty() {
             return Err(ScanError::Missing(from).into());
         }

@@ -47,8 +47,14 @@ pub(crate) fn params(salt: u32) -> ChainParams {
         network: Network::Regtest,
         start_height: 100,
         start_hash: BlockHash::all_zeros(),
-        anchor: OutPoint { txid: Txid::from_byte_array([1; 32]), vout: salt },
-        vault: OutPoint { txid: Txid::from_byte_array([2; 32]), vout: 0 },
+        anchor: OutPoint {
+            txid: Txid::from_byte_array([1; 32]),
+            vout: salt,
+        },
+        vault: OutPoint {
+            txid: Txid::from_byte_array([2; 32]),
+            vout: 0,
+        },
         vault_amount: sat(10_000),
         federation_key: federation.x_only_public_key().0,
         anchor_key: anchor_key().x_only_public_key().0,
@@ -81,9 +87,11 @@ impl TransferProver for CheckOnly {
         _rng: &mut dyn CryptoRngCore,
     ) -> Result<ProofBytes, ProveError> {
         match statement.assignment().first_unsatisfied() {
-            Some(constraint) => {
-                Err(ProveError::Unsatisfied { constraint, paragraph: None }.in_system(&statement.r1cs()))
+            Some(constraint) => Err(ProveError::Unsatisfied {
+                constraint,
+                paragraph: None,
             }
+            .in_system(&statement.r1cs())),
             None => Ok(fake_proof(&statement.public_inputs())),
         }
     }
@@ -154,12 +162,18 @@ impl MemoryNode {
             tamper_receipt: |_| (),
             calls: 0,
         };
-        Self { params: params(0), inner: RefCell::new(inner) }
+        Self {
+            params: params(0),
+            inner: RefCell::new(inner),
+        }
     }
 
     fn kv(&self) -> MemoryKv {
         let inner = self.inner.borrow();
-        inner.sealed.last().map_or_else(|| inner.genesis.clone(), |sealed| sealed.kv.clone())
+        inner
+            .sealed
+            .last()
+            .map_or_else(|| inner.genesis.clone(), |sealed| sealed.kv.clone())
     }
 
     fn state(&self, batch: u32) -> Option<State> {
@@ -187,7 +201,11 @@ impl MemoryNode {
             exit: t.body.exit_amount(),
             ctx: t.body.ctx(&self.params).unwrap(),
         });
-        let credits = deposits.iter().map(|(v, inner)| Credit { v: *v, inner: *inner, outpoint: F::from(1u64) });
+        let credits = deposits.iter().map(|(v, inner)| Credit {
+            v: *v,
+            inner: *inner,
+            outpoint: F::from(1u64),
+        });
         let data = BatchData {
             shape,
             number,
@@ -204,13 +222,26 @@ impl MemoryNode {
             number,
             shape,
             operator: inner.operator,
-            transfers: transfers.iter().map(|t| CompactTransfer::new(t.body.clone())).collect(),
-            deposits: deposits.iter().map(|(v, inner)| CompactDeposit { v: *v, inner: *inner }).collect(),
+            transfers: transfers
+                .iter()
+                .map(|t| CompactTransfer::new(t.body.clone()))
+                .collect(),
+            deposits: deposits
+                .iter()
+                .map(|(v, inner)| CompactDeposit { v: *v, inner: *inner })
+                .collect(),
             state,
             anchored: None,
         };
-        let ids = transfers.iter().map(|t| t.body.id(&self.params).unwrap()).collect();
-        inner.sealed.push(Sealed { compact, ids, kv: after });
+        let ids = transfers
+            .iter()
+            .map(|t| t.body.id(&self.params).unwrap())
+            .collect();
+        inner.sealed.push(Sealed {
+            compact,
+            ids,
+            kv: after,
+        });
         number
     }
 
@@ -221,7 +252,11 @@ impl MemoryNode {
         let height = inner.height;
         let mut block = [0; 32];
         block[..4].copy_from_slice(&height.to_le_bytes());
-        let anchored = Anchored { height, block: BlockHash::from_byte_array(block), time: 1_000 + height };
+        let anchored = Anchored {
+            height,
+            block: BlockHash::from_byte_array(block),
+            time: 1_000 + height,
+        };
         for sealed in inner.sealed.iter_mut().filter(|s| s.compact.anchored.is_none()) {
             sealed.compact.anchored = Some(anchored);
         }
@@ -237,9 +272,21 @@ impl MemoryNode {
     pub(crate) fn pay_deposit(&self, script: ScriptBuf, amount: Amount) -> OutPoint {
         let mut inner = self.inner.borrow_mut();
         let n = u8::try_from(inner.coins.len()).unwrap();
-        let outpoint = OutPoint { txid: Txid::from_byte_array([100 + n; 32]), vout: 1 };
-        let found = FoundDeposit { script, outpoint, amount, height: inner.height, spent_by: None };
-        inner.coins.push(Coin { found, registered: None });
+        let outpoint = OutPoint {
+            txid: Txid::from_byte_array([100 + n; 32]),
+            vout: 1,
+        };
+        let found = FoundDeposit {
+            script,
+            outpoint,
+            amount,
+            height: inner.height,
+            spent_by: None,
+        };
+        inner.coins.push(Coin {
+            found,
+            registered: None,
+        });
         outpoint
     }
 
@@ -273,27 +320,41 @@ impl MemoryNode {
 
     fn check(&self, transfer: &Transfer) -> Result<(), ApiError> {
         let body = &transfer.body;
-        body.check(&self.params).map_err(|rule| ApiError::InvalidTransfer { rule: rule.to_string() })?;
+        body.check(&self.params)
+            .map_err(|rule| ApiError::InvalidTransfer {
+                rule: rule.to_string(),
+            })?;
         let inner = self.inner.borrow();
         let next = u32::try_from(inner.sealed.len()).unwrap() + 1;
         if body.expiry < next {
-            return Err(ApiError::Expired { expiry: body.expiry, batch: next });
+            return Err(ApiError::Expired {
+                expiry: body.expiry,
+                batch: next,
+            });
         }
-        let unknown = ApiError::UnknownAnchor { anchor: transfer.anchor };
+        let unknown = ApiError::UnknownAnchor {
+            anchor: transfer.anchor,
+        };
         if transfer.anchor < inner.oldest_anchor {
             return Err(unknown);
         }
         let anchor = self.state(transfer.anchor).ok_or(unknown)?;
         let public = body.public(&self.params).unwrap().inputs(anchor.notes_root);
         if fake_proof(&public) != transfer.proof {
-            return Err(ApiError::InvalidTransfer { rule: "the proof does not verify".into() });
+            return Err(ApiError::InvalidTransfer {
+                rule: "the proof does not verify".into(),
+            });
         }
         let kv = self.kv();
         for nf in &body.nf {
             if tacit_protocol::tree::nullifiers::contains(&kv, nf).unwrap() {
                 return Err(ApiError::Spent { nullifier: *nf });
             }
-            if let Some(other) = inner.mempool.iter().find(|t| t.body.nf.contains(nf) && t.body != *body) {
+            if let Some(other) = inner
+                .mempool
+                .iter()
+                .find(|t| t.body.nf.contains(nf) && t.body != *body)
+            {
                 let txid = other.body.id(&self.params).unwrap();
                 return Err(ApiError::Conflict { nullifier: *nf, txid });
             }
@@ -306,7 +367,11 @@ impl NodeApi for MemoryNode {
     fn status(&self) -> Result<Status, ApiError> {
         let inner = self.inner.borrow();
         let batch = u32::try_from(inner.sealed.len()).unwrap();
-        let anchored = inner.sealed.iter().filter(|s| s.compact.anchored.is_some()).count();
+        let anchored = inner
+            .sealed
+            .iter()
+            .filter(|s| s.compact.anchored.is_some())
+            .count();
         let anchored_batch = u32::try_from(anchored).unwrap();
         Ok(Status {
             version: "test".into(),
@@ -351,25 +416,38 @@ impl NodeApi for MemoryNode {
 
     fn transfer_status(&self, txid: TransferId) -> Result<TransferStatus, ApiError> {
         let inner = self.inner.borrow();
-        if inner.mempool.iter().any(|t| t.body.id(&self.params).unwrap() == txid) {
+        if inner
+            .mempool
+            .iter()
+            .any(|t| t.body.id(&self.params).unwrap() == txid)
+        {
             return Ok(TransferStatus::Pending);
         }
-        let found = inner.sealed.iter().find_map(|s| Some((s, s.ids.iter().position(|id| *id == txid)?)));
-        Ok(found.map_or(TransferStatus::Unknown, |(sealed, slot)| TransferStatus::Batched {
-            batch: sealed.compact.number,
-            slot: u32::try_from(slot).unwrap(),
-            anchored: sealed.compact.anchored,
-            depth: 0,
+        let found = inner
+            .sealed
+            .iter()
+            .find_map(|s| Some((s, s.ids.iter().position(|id| *id == txid)?)));
+        Ok(found.map_or(TransferStatus::Unknown, |(sealed, slot)| {
+            TransferStatus::Batched {
+                batch: sealed.compact.number,
+                slot: u32::try_from(slot).unwrap(),
+                anchored: sealed.compact.anchored,
+                depth: 0,
+            }
         }))
     }
 
     fn batches(&self, range: Range) -> Result<Vec<BatchSummary>, ApiError> {
         // A page smaller than asked for: wallets must go on.
-        Ok((range.from..range.from + range.limit.min(3)).map_while(|n| self.summary(n)).collect())
+        Ok((range.from..range.from + range.limit.min(3))
+            .map_while(|n| self.summary(n))
+            .collect())
     }
 
     fn batch(&self, number: u32) -> Result<BatchDetails, ApiError> {
-        Err(ApiError::NotFound { what: format!("batch {number}") })
+        Err(ApiError::NotFound {
+            what: format!("batch {number}"),
+        })
     }
 
     fn compact(&self, range: Range) -> Result<Vec<CompactBatch>, ApiError> {
@@ -377,7 +455,9 @@ impl NodeApi for MemoryNode {
         inner.calls += 1;
         let tamper = inner.tamper_compact;
         let all = inner.sealed.iter().map(|s| s.compact.clone());
-        let page = all.skip(range.from as usize - 1).take(range.limit.min(2) as usize);
+        let page = all
+            .skip(range.from as usize - 1)
+            .take(range.limit.min(2) as usize);
         Ok(page
             .map(|mut batch| {
                 tamper(&mut batch);
@@ -396,27 +476,46 @@ impl NodeApi for MemoryNode {
                 Some(subtree_root(&compact.note_leaves(&self.params).unwrap()))
             }
         };
-        let roots = (range.from..range.from + range.limit.min(2)).map_while(root).collect();
-        let mut roots = SubtreeRoots { from: range.from, roots };
+        let roots = (range.from..range.from + range.limit.min(2))
+            .map_while(root)
+            .collect();
+        let mut roots = SubtreeRoots {
+            from: range.from,
+            roots,
+        };
         (inner.tamper_roots)(&mut roots);
         Ok(roots)
     }
 
     fn fee_estimate(&self) -> Result<FeeEstimate, ApiError> {
-        Ok(FeeEstimate { fee_code: 0, fee: sat(FEE), bitcoin_rate: FeeRate::from_sat_per_kwu(250) })
+        Ok(FeeEstimate {
+            fee_code: 0,
+            fee: sat(FEE),
+            bitcoin_rate: FeeRate::from_sat_per_kwu(250),
+        })
     }
 
     fn register_deposit(&self, deposit: &RegisterDeposit) -> Result<DepositStatus, ApiError> {
         let mut inner = self.inner.borrow_mut();
         let tip = inner.height;
         let terms = self.params.genesis().deposit_terms(deposit.inner, deposit.refund);
-        let coin = inner.coins.iter_mut().find(|coin| coin.found.outpoint == deposit.outpoint);
-        let coin = coin.filter(|coin| terms.matches(&coin.found.script)).ok_or_else(|| {
-            ApiError::InvalidDeposit { reason: "the output does not pay to these terms".into() }
-        })?;
+        let coin = inner
+            .coins
+            .iter_mut()
+            .find(|coin| coin.found.outpoint == deposit.outpoint);
+        let coin = coin
+            .filter(|coin| terms.matches(&coin.found.script))
+            .ok_or_else(|| ApiError::InvalidDeposit {
+                reason: "the output does not pay to these terms".into(),
+            })?;
         coin.registered = Some(*deposit);
         let (amount, height) = (coin.found.amount, coin.found.height);
-        Ok(DepositStatus::Registered { amount, height, depth: tip - height, needed: 2 })
+        Ok(DepositStatus::Registered {
+            amount,
+            height,
+            depth: tip - height,
+            needed: 2,
+        })
     }
 
     fn deposit_status(&self, _outpoint: OutPoint) -> Result<DepositStatus, ApiError> {
@@ -424,17 +523,24 @@ impl NodeApi for MemoryNode {
     }
 
     fn withdrawal_status(&self, _query: WithdrawalQuery) -> Result<WithdrawalStatus, ApiError> {
-        Err(ApiError::NotFound { what: "withdrawal".into() })
+        Err(ApiError::NotFound {
+            what: "withdrawal".into(),
+        })
     }
 
     fn supply(&self) -> Result<Supply, ApiError> {
-        Err(ApiError::NotFound { what: "supply".into() })
+        Err(ApiError::NotFound {
+            what: "supply".into(),
+        })
     }
 
     fn find_deposits(&self, scripts: &[ScriptBuf]) -> Result<Vec<FoundDeposit>, ApiError> {
         assert!(scripts.len() <= MAX_SCRIPTS);
         let inner = self.inner.borrow();
-        let ours = inner.coins.iter().filter(|coin| scripts.contains(&coin.found.script));
+        let ours = inner
+            .coins
+            .iter()
+            .filter(|coin| scripts.contains(&coin.found.script));
         Ok(ours.map(|coin| coin.found.clone()).collect())
     }
 
@@ -463,7 +569,11 @@ impl User {
         let seed = crate::Seed::from_entropy([id; 32]);
         let path = dir.path().join("wallet");
         let kdf = crate::KdfParams::new(8, 1, 1).unwrap();
-        let place = crate::Place { path: &path, passphrase: PASSPHRASE, kdf };
+        let place = crate::Place {
+            path: &path,
+            passphrase: PASSPHRASE,
+            kdf,
+        };
         let wallet = crate::Wallet::create(&place, node.params.clone(), seed, &mut rng).unwrap();
         Self { dir, wallet, rng }
     }
@@ -491,7 +601,13 @@ impl User {
         payment: &crate::Payment,
     ) -> Result<crate::Sent, crate::WalletError> {
         let Self { wallet, rng, .. } = self;
-        let mut session = crate::Session { api: node, prover: &CheckOnly, rng, now: 1_000, max_fee: None };
+        let mut session = crate::Session {
+            api: node,
+            prover: &CheckOnly,
+            rng,
+            now: 1_000,
+            max_fee: None,
+        };
         wallet.send(&mut session, payment)
     }
 
@@ -503,7 +619,10 @@ impl User {
     /// A payment to a fresh address of this user.
     pub(crate) fn invoice(&mut self, amount: u64) -> crate::Payment {
         let (_, to) = self.wallet.new_address(&mut self.rng).unwrap();
-        crate::Payment::Pay { to, amount: sat(amount) }
+        crate::Payment::Pay {
+            to,
+            amount: sat(amount),
+        }
     }
 
     /// Deposits, is credited in a batch of its own that is anchored deep, and syncs.

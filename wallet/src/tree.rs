@@ -19,7 +19,9 @@ impl RootTree {
     /// The tree over these roots.
     #[must_use]
     pub fn new(roots: &[F]) -> Self {
-        let mut tree = Self { levels: vec![Vec::new(); BATCH_DEPTH + 1] };
+        let mut tree = Self {
+            levels: vec![Vec::new(); BATCH_DEPTH + 1],
+        };
         for root in roots {
             tree.push(*root);
         }
@@ -70,7 +72,10 @@ impl RootTree {
     }
 
     fn at(&self, level: usize, index: usize) -> F {
-        self.levels[level].get(index).copied().unwrap_or_else(|| empty_root(LEAF_DEPTH + level))
+        self.levels[level]
+            .get(index)
+            .copied()
+            .unwrap_or_else(|| empty_root(LEAF_DEPTH + level))
     }
 
     fn children(&self, level: usize, first: usize) -> [F; 4] {
@@ -115,7 +120,9 @@ impl RootTree {
             let mut others = (0..4).filter(|i| *i != child).map(|i| children[i]);
             std::array::from_fn(|_| others.next().expect("three siblings"))
         });
-        MerklePath { siblings: siblings.collect() }
+        MerklePath {
+            siblings: siblings.collect(),
+        }
     }
 }
 

@@ -83,7 +83,9 @@ pub struct Wallet {
 
 impl std::fmt::Debug for Wallet {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Wallet").field("store", &self.store).finish_non_exhaustive()
+        f.debug_struct("Wallet")
+            .field("store", &self.store)
+            .finish_non_exhaustive()
     }
 }
 
@@ -129,7 +131,14 @@ impl Wallet {
     fn assemble(store: Store, params: ChainParams, seed: Seed, db: Database) -> Self {
         let keys = Keys::derive(&seed, params.genesis().network);
         let view = View::new(&keys, &db);
-        Self { store, params, seed, keys, db, view }
+        Self {
+            store,
+            params,
+            seed,
+            keys,
+            db,
+            view,
+        }
     }
 
     /// Writes the wallet to its file.
@@ -209,12 +218,19 @@ impl Wallet {
     }
 
     pub(crate) fn scanner(&mut self) -> Scanner<'_> {
-        Scanner { keys: &self.keys, params: &self.params, db: &mut self.db, view: &mut self.view }
+        Scanner {
+            keys: &self.keys,
+            params: &self.params,
+            db: &mut self.db,
+            view: &mut self.view,
+        }
     }
 
     /// Whether a batch is as deep in Bitcoin as the chain asks for.
     pub(crate) fn is_final(&self, batch: u32) -> bool {
-        self.db.depth(batch).is_some_and(|depth| depth >= u32::from(self.params.genesis().finality_depth))
+        self.db
+            .depth(batch)
+            .is_some_and(|depth| depth >= u32::from(self.params.genesis().finality_depth))
     }
 
     /// Notes that no transfer spends, neither in a batch nor on its way.
@@ -225,14 +241,22 @@ impl Wallet {
             .iter()
             .filter(move |(position, record)| record.spent.is_none() && !leaving(position))
             .map(|(position, record)| {
-                (Position::from_u64(*position).expect("stored positions come from the scan"), record)
+                (
+                    Position::from_u64(*position).expect("stored positions come from the scan"),
+                    record,
+                )
             })
     }
 
     /// Notes that can be spent now.
     #[must_use]
     pub fn spendable(&self) -> Vec<Candidate> {
-        self.unspent().map(|(position, record)| Candidate { position, v: record.v }).collect()
+        self.unspent()
+            .map(|(position, record)| Candidate {
+                position,
+                v: record.v,
+            })
+            .collect()
     }
 
     /// What can be spent now, fees not deducted.
@@ -243,10 +267,14 @@ impl Wallet {
 }
 
 fn chain_of(params: &ChainParams) -> StoreChain {
-    StoreChain { network: params.genesis().network, chain_id: params.chain_id() }
+    StoreChain {
+        network: params.genesis().network,
+        chain_id: params.chain_id(),
+    }
 }
 
-/// A sum that cannot exceed the supply.
+/// A sum that stops at all bitcoin there can be. Only a node that made up batches can reach that, and
+/// it must not be able to stop the program.
 pub(crate) fn sum(amounts: impl Iterator<Item = Amount>) -> Amount {
     amounts.fold(Amount::ZERO, |sum, v| sum.checked_add(v).unwrap_or(Amount::MAX))
 }

@@ -32,8 +32,9 @@ pub(crate) mod field {
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<F, D::Error> {
-        let bytes: [u8; 32] =
-            bytes_of(deserializer)?.try_into().map_err(|_| D::Error::custom("expected 32 bytes"))?;
+        let bytes: [u8; 32] = bytes_of(deserializer)?
+            .try_into()
+            .map_err(|_| D::Error::custom("expected 32 bytes"))?;
         field::from_bytes(&bytes).map_err(D::Error::custom)
     }
 }
@@ -57,7 +58,10 @@ pub(crate) mod fields {
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<F>, D::Error> {
-        Ok(Vec::<One>::deserialize(deserializer)?.into_iter().map(|one| one.0).collect())
+        Ok(Vec::<One>::deserialize(deserializer)?
+            .into_iter()
+            .map(|one| one.0)
+            .collect())
     }
 }
 
@@ -95,7 +99,9 @@ pub(crate) mod txid {
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TransferId, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(D::Error::custom)
     }
 }
 

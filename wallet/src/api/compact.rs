@@ -72,7 +72,14 @@ impl Decode for Body {
             FLAG_EXIT => Some(Exit::decode_from(reader)?),
             _ => return Err(DecodeError::Unknown("transfer flags")),
         };
-        Ok(Self(TransferBody { nf, cm, outputs, fee, expiry, exit }))
+        Ok(Self(TransferBody {
+            nf,
+            cm,
+            outputs,
+            fee,
+            expiry,
+            exit,
+        }))
     }
 }
 

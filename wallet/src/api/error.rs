@@ -215,23 +215,51 @@ impl ApiError {
             Some(Nullifier::new(bytes))
         };
         Some(match code {
-            -32700 | -32602..=-32600 => Self::InvalidRequest { code, message: message.to_owned() },
+            -32700 | -32602..=-32600 => Self::InvalidRequest {
+                code,
+                message: message.to_owned(),
+            },
             -32603 => Self::Internal(message.to_owned()),
-            -32001 => Self::NotSynced { height: short("height")?, target: short("target")? },
+            -32001 => Self::NotSynced {
+                height: short("height")?,
+                target: short("target")?,
+            },
             -32002 => Self::InvalidTransfer { rule: text("rule")? },
-            -32003 => Self::Spent { nullifier: nullifier()? },
-            -32004 => Self::Conflict { nullifier: nullifier()?, txid: text("txid")?.parse().ok()? },
-            -32005 => Self::Expired { expiry: short("expiry")?, batch: short("batch")? },
-            -32006 => Self::FeeTooLow { minimum: Amount::from_sat(number("minimum")?).ok()? },
-            -32007 => Self::UnknownAnchor { anchor: short("anchor")? },
+            -32003 => Self::Spent {
+                nullifier: nullifier()?,
+            },
+            -32004 => Self::Conflict {
+                nullifier: nullifier()?,
+                txid: text("txid")?.parse().ok()?,
+            },
+            -32005 => Self::Expired {
+                expiry: short("expiry")?,
+                batch: short("batch")?,
+            },
+            -32006 => Self::FeeTooLow {
+                minimum: Amount::from_sat(number("minimum")?).ok()?,
+            },
+            -32007 => Self::UnknownAnchor {
+                anchor: short("anchor")?,
+            },
             -32008 => Self::MempoolFull,
             -32009 => Self::WrongRole,
             -32010 => Self::NotFound { what: text("what")? },
-            -32011 => Self::InvalidDeposit { reason: text("reason")? },
-            -32012 => Self::BitcoinRejected { reason: text("reason")? },
-            -32013 => Self::BitcoinUnavailable { reason: text("reason")? },
-            -32014 => Self::TooLarge { limit: number("limit")? },
-            -32015 => Self::Halted { reason: text("reason")? },
+            -32011 => Self::InvalidDeposit {
+                reason: text("reason")?,
+            },
+            -32012 => Self::BitcoinRejected {
+                reason: text("reason")?,
+            },
+            -32013 => Self::BitcoinUnavailable {
+                reason: text("reason")?,
+            },
+            -32014 => Self::TooLarge {
+                limit: number("limit")?,
+            },
+            -32015 => Self::Halted {
+                reason: text("reason")?,
+            },
             -32016 => Self::Busy,
             _ => Self::BadAnswer(format!("error {code}: {message}")),
         })

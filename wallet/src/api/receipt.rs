@@ -52,7 +52,10 @@ impl Promise {
     #[must_use]
     pub fn sign(self, key: &Keypair, aux: &[u8; 32]) -> Receipt {
         let signature = Secp256k1::signing_only().sign_schnorr_with_aux_rand(&self.message(), key, aux);
-        Receipt { promise: self, signature }
+        Receipt {
+            promise: self,
+            signature,
+        }
     }
 }
 

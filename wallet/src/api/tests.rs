@@ -24,21 +24,38 @@ fn a_withdrawal_is_asked_for_by_number_or_transfer() {
 
 #[test]
 fn tagged_answers_survive_json() {
-    let status = TransferStatus::Batched { batch: 1, slot: 2, anchored: None, depth: 0 };
-    assert_eq!(to_string(&status).unwrap(), r#"{"state":"batched","batch":1,"slot":2,"depth":0}"#);
-    assert_eq!(from_str::<TransferStatus>(&to_string(&status).unwrap()).unwrap(), status);
+    let status = TransferStatus::Batched {
+        batch: 1,
+        slot: 2,
+        anchored: None,
+        depth: 0,
+    };
+    assert_eq!(
+        to_string(&status).unwrap(),
+        r#"{"state":"batched","batch":1,"slot":2,"depth":0}"#
+    );
+    assert_eq!(
+        from_str::<TransferStatus>(&to_string(&status).unwrap()).unwrap(),
+        status
+    );
     let paid = WithdrawalState::Paid {
         txid: Txid::all_zeros(),
         vout: 2,
         amount: tacit_protocol::Amount::ZERO,
         height: Some(4),
     };
-    assert_eq!(from_str::<WithdrawalState>(&to_string(&paid).unwrap()).unwrap(), paid);
+    assert_eq!(
+        from_str::<WithdrawalState>(&to_string(&paid).unwrap()).unwrap(),
+        paid
+    );
 }
 
 #[test]
 fn field_elements_at_or_above_the_modulus_are_refused() {
-    let roots = SubtreeRoots { from: 0, roots: vec![F::from(1u64)] };
+    let roots = SubtreeRoots {
+        from: 0,
+        roots: vec![F::from(1u64)],
+    };
     let text = to_string(&roots).unwrap();
     assert_eq!(from_str::<SubtreeRoots>(&text).unwrap(), roots);
     let bad = format!(r#"{{"from":0,"roots":["{}"]}}"#, "ff".repeat(32));

@@ -41,7 +41,9 @@ pub enum ExitOrderError {
     #[error("{0} is not of a kind that can be paid (P2PKH, P2SH, P2WPKH, P2WSH or P2TR)")]
     Kind(String),
     /// Too little would arrive.
-    #[error("{amount} is too little to withdraw: after up to {fee} for miners less than {MIN_PAYOUT} sat arrive; withdraw {minimum} or more")]
+    #[error(
+        "{amount} is too little to withdraw: after up to {fee} for miners less than {MIN_PAYOUT} sat arrive; withdraw {minimum} or more"
+    )]
     Dust {
         /// What was asked for.
         amount: Amount,
@@ -58,12 +60,17 @@ pub enum ExitOrderError {
 /// [`ExitOrderError`].
 pub fn parse_address(text: &str, network: Network) -> Result<ExitScript, ExitOrderError> {
     let text = text.trim();
-    let address = Address::<NetworkUnchecked>::from_str(text).map_err(|error| {
-        ExitOrderError::Unreadable { text: text.to_owned(), reason: error.to_string() }
-    })?;
+    let address =
+        Address::<NetworkUnchecked>::from_str(text).map_err(|error| ExitOrderError::Unreadable {
+            text: text.to_owned(),
+            reason: error.to_string(),
+        })?;
     let address = address
         .require_network(network.bitcoin())
-        .map_err(|_| ExitOrderError::WrongNetwork { text: text.to_owned(), expected: network })?;
+        .map_err(|_| ExitOrderError::WrongNetwork {
+            text: text.to_owned(),
+            expected: network,
+        })?;
     ExitScript::new(address.script_pubkey()).map_err(|_| ExitOrderError::Kind(text.to_owned()))
 }
 
@@ -71,6 +78,9 @@ pub fn parse_address(text: &str, network: Network) -> Result<ExitScript, ExitOrd
 ///
 /// # Errors
 /// [`ExitOrderError::Dust`] if too little would arrive.
+///
+/// # Panics
+/// Never: the limit is below the amount.
 pub fn fee_limit(
     amount: Amount,
     to: &ExitScript,
@@ -84,11 +94,17 @@ pub fn fee_limit(
     };
     let room = amount.to_sat().checked_sub(MIN_PAYOUT);
     if let Some(asked) = asked {
-        return if room.is_some_and(|room| asked.to_sat() <= room) { Ok(asked) } else { Err(dust(asked)) };
+        return if room.is_some_and(|room| asked.to_sat() <= room) {
+            Ok(asked)
+        } else {
+            Err(dust(asked))
+        };
     }
-    let room = room.filter(|room| share.to_sat() <= *room).ok_or_else(|| dust(share))?;
+    let room = room
+        .filter(|room| share.to_sat() <= *room)
+        .ok_or_else(|| dust(share))?;
     let limit = share.to_sat().saturating_mul(MARGIN).max(LEAST_LIMIT).min(room);
-    Ok(Amount::from_sat(limit).expect("below the amount"))
+    Ok(Amount::from_sat(limit).expect("the limit is below the amount"))
 }
 
 /// The key pair that raises the fee limit of the withdrawal whose transfer has this first nullifier.

@@ -86,7 +86,15 @@ pub fn sign(
 }
 
 fn check(keys: &Keys, params: &ChainParams, request: &SigningRequest<'_>) -> Result<(), SignError> {
-    let SigningRequest { body, inputs, recipient, amount, change, salt, order } = request;
+    let SigningRequest {
+        body,
+        inputs,
+        recipient,
+        amount,
+        change,
+        salt,
+        order,
+    } = request;
     let viewing = keys.viewing();
     body.check(params)?;
     for ((note, position), nf) in inputs.iter().zip(&body.nf) {
@@ -105,12 +113,20 @@ fn check(keys: &Keys, params: &ChainParams, request: &SigningRequest<'_>) -> Res
     if sealed.outputs != body.outputs {
         return Err(SignError::Ciphertext);
     }
-    if body.exit.as_ref().is_some_and(|e| e.key() != exit::public_key(keys.root(), &body.nf[0])) {
+    if body
+        .exit
+        .as_ref()
+        .is_some_and(|e| e.key() != exit::public_key(keys.root(), &body.nf[0]))
+    {
         return Err(SignError::ExitKey);
     }
     let came = inputs[0].0.v.checked_add(inputs[1].0.v);
     let goes = [*amount, *change, body.exit_amount(), body.fee_amount(params)?]
         .into_iter()
         .try_fold(Amount::ZERO, Amount::checked_add);
-    if came.is_none() || came != goes { Err(SignError::Balance) } else { Ok(()) }
+    if came.is_none() || came != goes {
+        Err(SignError::Balance)
+    } else {
+        Ok(())
+    }
 }

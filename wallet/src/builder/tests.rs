@@ -30,21 +30,36 @@ fn notes(values: &[u64]) -> Vec<(Note, Position)> {
         pk_d: incoming.internal_pk_d(),
         rcm: F::from(u64::from(i) + 5),
     };
-    (0u16..).zip(values).map(|(i, v)| (note(i, *v), Position::new(1, i).unwrap())).collect()
+    (0u16..)
+        .zip(values)
+        .map(|(i, v)| (note(i, *v), Position::new(1, i).unwrap()))
+        .collect()
 }
 
 fn built(inputs: &[(Note, Position)], payment: &Payment) -> Result<SignedTransfer, BuildError> {
-    let plan = Plan { inputs, payment, fee: 0, expiry: 64 };
+    let plan = Plan {
+        inputs,
+        payment,
+        fee: 0,
+        expiry: 64,
+    };
     build(&keys(1), &params(0), &plan, &mut rng())
 }
 
 fn pay(amount: u64) -> Payment {
-    Payment::Pay { to: keys(2).viewing().incoming().address(0), amount: sat(amount) }
+    Payment::Pay {
+        to: keys(2).viewing().incoming().address(0),
+        amount: sat(amount),
+    }
 }
 
 fn withdraw(amount: u64) -> Payment {
     let to = exit::parse_address("bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080", Network::Regtest).unwrap();
-    Payment::Withdraw { amount: sat(amount), to, max_l1_fee: sat(1_000) }
+    Payment::Withdraw {
+        amount: sat(amount),
+        to,
+        max_l1_fee: sat(1_000),
+    }
 }
 
 #[test]
@@ -57,7 +72,10 @@ fn every_kind_of_transfer_satisfies_its_statement() {
     ] {
         let inputs = notes(values);
         let signed = built(&inputs, &payment).unwrap();
-        let leaves: Vec<F> = inputs.iter().map(|(note, _)| note.commitment().to_field()).collect();
+        let leaves: Vec<F> = inputs
+            .iter()
+            .map(|(note, _)| note.commitment().to_field())
+            .collect();
         let tree = RootTree::new(&[tacit_protocol::tree::empty_root(5), subtree_root(&leaves)]);
         let statement = signed.statement(tree.root(), |at| {
             subtree_path(&leaves, usize::from(at.leaf())).join(&tree.path(at.batch(), 1))
@@ -85,9 +103,23 @@ fn impossible_orders_are_refused() {
     assert_eq!(refused(none, &pay(1)), BuildError::Inputs(0));
     assert_eq!(refused(&[1, 2, 3], &pay(1)), BuildError::Inputs(3));
     assert_eq!(refused(&[5_000], &pay(0)), BuildError::Zero);
-    assert_eq!(refused(&[5_000], &pay(4_901)), BuildError::Shortfall { have: sat(5_000), need: sat(5_001) });
-    assert_eq!(refused(&[5_000], &withdraw(1_545)), BuildError::Exit(ExitError::BelowDust));
-    let plan = Plan { inputs: &notes(&[5_000]), payment: &pay(1), fee: 9, expiry: 64 };
+    assert_eq!(
+        refused(&[5_000], &pay(4_901)),
+        BuildError::Shortfall {
+            have: sat(5_000),
+            need: sat(5_001)
+        }
+    );
+    assert_eq!(
+        refused(&[5_000], &withdraw(1_545)),
+        BuildError::Exit(ExitError::BelowDust)
+    );
+    let plan = Plan {
+        inputs: &notes(&[5_000]),
+        payment: &pay(1),
+        fee: 9,
+        expiry: 64,
+    };
     let error = build(&keys(1), &params(0), &plan, &mut rng()).unwrap_err();
     assert_eq!(error, BuildError::Rule(TransferRule::UnknownFee(9)));
 }
@@ -96,14 +128,23 @@ fn impossible_orders_are_refused() {
 fn outputs_stand_in_both_orders_and_no_two_transfers_are_alike() {
     let inputs = notes(&[5_000]);
     let mut rng = rng();
-    let plan = Plan { inputs: &inputs, payment: &pay(1_000), fee: 0, expiry: 64 };
+    let plan = Plan {
+        inputs: &inputs,
+        payment: &pay(1_000),
+        fee: 0,
+        expiry: 64,
+    };
     let bob = keys(2);
     let mut first = [false; 2];
     let mut seen = Vec::new();
     for _ in 0..16 {
         let signed = build(&keys(1), &params(0), &plan, &mut rng).unwrap();
         let body = signed.body();
-        let paid = bob.viewing().incoming().try_payment(&body.outputs, &body.cm).unwrap();
+        let paid = bob
+            .viewing()
+            .incoming()
+            .try_payment(&body.outputs, &body.cm)
+            .unwrap();
         assert_eq!(paid.note.v, sat(1_000));
         first[usize::from(paid.index)] = true;
         assert!(!seen.contains(&body.nf[1]), "the dummy's nullifier is fresh");
@@ -117,12 +158,24 @@ fn a_signer_refuses_what_it_was_not_told() {
     type Tamper = fn(&mut Parts);
     let table: [(&str, Tamper, SignError); 8] = [
         ("another amount", |p| p.amount = sat(2_000), SignError::Commitment),
-        ("another recipient", |p| p.recipient = keys(3).viewing().incoming().address(0), SignError::Commitment),
+        (
+            "another recipient",
+            |p| p.recipient = keys(3).viewing().incoming().address(0),
+            SignError::Commitment,
+        ),
         ("less change", |p| p.change = sat(1), SignError::Commitment),
         ("another salt", |p| p.salt[0] ^= 1, SignError::Commitment),
         ("another order", |p| p.body.cm.swap(0, 1), SignError::Commitment),
-        ("a note of somebody else", |p| p.inputs[0].0.pk_d += F::from(1u64), SignError::Owner),
-        ("another note", |p| p.inputs[0].0.v = sat(6_000), SignError::Nullifier),
+        (
+            "a note of somebody else",
+            |p| p.inputs[0].0.pk_d += F::from(1u64),
+            SignError::Owner,
+        ),
+        (
+            "another note",
+            |p| p.inputs[0].0.v = sat(6_000),
+            SignError::Nullifier,
+        ),
         ("another fee", |p| p.body.fee = 1, SignError::Balance),
     ];
     let good = Parts::new();
@@ -145,7 +198,9 @@ fn a_signer_refuses_foreign_ciphertexts_and_exit_keys() {
     assert_eq!(parts.sign().unwrap_err(), SignError::Ciphertext);
 
     let mut parts = Parts::new();
-    let Payment::Withdraw { to, .. } = withdraw(1_000) else { panic!("a withdrawal") };
+    let Payment::Withdraw { to, .. } = withdraw(1_000) else {
+        panic!("a withdrawal")
+    };
     let foreign = exit::public_key(keys(2).root(), &parts.body.nf[0]);
     parts.body.exit = Some(Exit::new(sat(1_000), to.clone(), sat(0), foreign).unwrap());
     assert_eq!(parts.sign().unwrap_err(), SignError::ExitKey);
@@ -169,15 +224,31 @@ impl Parts {
     fn new() -> Self {
         let inputs: [(Note, Position); 2] = notes(&[5_000, 2_000]).try_into().unwrap();
         let keys = keys(1);
-        let nf = inputs.each_ref().map(|(note, at)| note.nullifier(&keys.viewing().nk(), *at));
+        let nf = inputs
+            .each_ref()
+            .map(|(note, at)| note.nullifier(&keys.viewing().nk(), *at));
         let recipient = crate::builder::tests::keys(2).viewing().incoming().address(0);
         let (amount, change, salt) = (sat(1_000), sat(6_000 - FEE), [4; 8]);
         let order = OutputOrder::PaymentFirst;
         let sealed =
             OutputSecrets::derive(keys.viewing(), &nf[0], salt, (amount, &recipient), change).seal(order);
-        let body =
-            TransferBody { nf, cm: sealed.cm, outputs: sealed.outputs, fee: 0, expiry: 64, exit: None };
-        Self { body, inputs, recipient, amount, change, salt, order }
+        let body = TransferBody {
+            nf,
+            cm: sealed.cm,
+            outputs: sealed.outputs,
+            fee: 0,
+            expiry: 64,
+            exit: None,
+        };
+        Self {
+            body,
+            inputs,
+            recipient,
+            amount,
+            change,
+            salt,
+            order,
+        }
     }
 
     fn sign(&self) -> Result<Signature, SignError> {

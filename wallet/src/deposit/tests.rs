@@ -5,8 +5,8 @@ use crate::testing::{MemoryNode, User, sat};
 use super::*;
 use bitcoin::Sequence;
 use bitcoin::hashes::Hash;
-use bitcoin::taproot::{LeafVersion, TapLeafHash};
 use bitcoin::sighash::{Prevouts, SighashCache, TapSighashType};
+use bitcoin::taproot::{LeafVersion, TapLeafHash};
 
 const ADDRESS: &str = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080";
 
@@ -17,7 +17,10 @@ fn one() -> (MemoryNode, User) {
 }
 
 fn refresh(user: &mut User, node: &MemoryNode) -> Vec<DepositOutput> {
-    user.wallet.refresh_deposits(node, &mut user.rng).unwrap().to_vec()
+    user.wallet
+        .refresh_deposits(node, &mut user.rng)
+        .unwrap()
+        .to_vec()
 }
 
 #[test]
@@ -27,14 +30,33 @@ fn a_deposit_is_found_registered_swept_and_credited() {
     assert!(offer.address.to_string().starts_with("bcrt1p"));
     node.pay_deposit(offer.address.script_pubkey(), sat(50_000));
     let list = refresh(&mut alice, &node);
-    assert!(matches!(list[..], [DepositOutput { index: 0, progress: DepositProgress::Registered { .. }, .. }]));
+    assert!(matches!(
+        list[..],
+        [DepositOutput {
+            index: 0,
+            progress: DepositProgress::Registered { .. },
+            ..
+        }]
+    ));
     assert_eq!(alice.wallet.balance().pending_deposits, sat(50_000));
     node.credit(300);
-    assert!(matches!(refresh(&mut alice, &node)[0].progress, DepositProgress::Swept { .. }));
+    assert!(matches!(
+        refresh(&mut alice, &node)[0].progress,
+        DepositProgress::Swept { .. }
+    ));
     alice.sync(&node);
-    assert_eq!(alice.wallet.deposits()[0].progress, DepositProgress::Credited { batch: 1 });
-    assert_eq!((alice.has(), alice.wallet.balance().pending_deposits), (49_700, sat(0)));
-    assert_eq!(refresh(&mut alice, &node)[0].progress, DepositProgress::Credited { batch: 1 });
+    assert_eq!(
+        alice.wallet.deposits()[0].progress,
+        DepositProgress::Credited { batch: 1 }
+    );
+    assert_eq!(
+        (alice.has(), alice.wallet.balance().pending_deposits),
+        (49_700, sat(0))
+    );
+    assert_eq!(
+        refresh(&mut alice, &node)[0].progress,
+        DepositProgress::Credited { batch: 1 }
+    );
 }
 
 #[test]
@@ -60,12 +82,24 @@ fn a_restored_wallet_finds_its_deposits_and_registers_them_again() {
     node.pay_deposit(last.unwrap().address.script_pubkey(), sat(60_000));
     let mut restored = User::new(&node, 1);
     let list = refresh(&mut restored, &node);
-    assert_eq!(list.iter().map(|output| output.index).collect::<Vec<_>>(), [3, GAP]);
-    assert!(node.inner.borrow().coins.iter().all(|coin| coin.registered.is_some()));
+    assert_eq!(
+        list.iter().map(|output| output.index).collect::<Vec<_>>(),
+        [3, GAP]
+    );
+    assert!(
+        node.inner
+            .borrow()
+            .coins
+            .iter()
+            .all(|coin| coin.registered.is_some())
+    );
     node.credit(0);
     restored.sync(&node);
     assert_eq!(restored.has(), 100_000);
-    assert_eq!(restored.wallet.new_deposit(&mut restored.rng).unwrap().index, GAP + 1);
+    assert_eq!(
+        restored.wallet.new_deposit(&mut restored.rng).unwrap().index,
+        GAP + 1
+    );
 }
 
 #[test]
@@ -86,37 +120,66 @@ fn a_refund_waits_for_its_timelock_and_is_signed_by_the_refund_key() {
     refresh(&mut alice, &node);
     let rate = FeeRate::from_sat_per_kwu(250);
     let User { wallet, rng, .. } = &mut alice;
-    let error = wallet.refund_deposit(&node, outpoint, (ADDRESS, rate), rng).unwrap_err();
-    assert!(matches!(error, WalletError::Deposit(DepositError::TooEarly { opens: 120, tip: 100 })), "{error}");
+    let error = wallet
+        .refund_deposit(&node, outpoint, (ADDRESS, rate), rng)
+        .unwrap_err();
+    assert!(
+        matches!(
+            error,
+            WalletError::Deposit(DepositError::TooEarly { opens: 120, tip: 100 })
+        ),
+        "{error}"
+    );
     node.inner.borrow_mut().height = 118;
-    assert!(wallet.refund_deposit(&node, outpoint, (ADDRESS, rate), rng).is_err());
+    assert!(
+        wallet
+            .refund_deposit(&node, outpoint, (ADDRESS, rate), rng)
+            .is_err()
+    );
     node.inner.borrow_mut().height = 119;
-    let txid = wallet.refund_deposit(&node, outpoint, (ADDRESS, rate), rng).unwrap();
+    let txid = wallet
+        .refund_deposit(&node, outpoint, (ADDRESS, rate), rng)
+        .unwrap();
 
     let tx = node.inner.borrow().broadcast[0].clone();
     assert_eq!(tx.compute_txid(), txid);
     assert_eq!(tx.input[0].sequence, Sequence::from_height(20));
     let terms = wallet.deposit_terms(0);
-    let spent = TxOut { value: bitcoin::Amount::from_sat(50_000), script_pubkey: terms.script_pubkey() };
+    let spent = TxOut {
+        value: bitcoin::Amount::from_sat(50_000),
+        script_pubkey: terms.script_pubkey(),
+    };
     let leaf = TapLeafHash::from_script(&terms.refund_script(), LeafVersion::TapScript);
     let sighash = SighashCache::new(&tx)
         .taproot_script_spend_signature_hash(0, &Prevouts::All(&[spent]), leaf, TapSighashType::Default)
         .unwrap();
     let signature =
         bitcoin::secp256k1::schnorr::Signature::from_slice(tx.input[0].witness.nth(0).unwrap()).unwrap();
-    Secp256k1::new().verify_schnorr(&signature, &sighash.into(), &offer.refund).unwrap();
+    Secp256k1::new()
+        .verify_schnorr(&signature, &sighash.into(), &offer.refund)
+        .unwrap();
 
-    let error = wallet.refund_deposit(&node, outpoint, (ADDRESS, rate), rng).unwrap_err();
-    assert!(matches!(error, WalletError::Deposit(DepositError::Spent(_))), "{error}");
+    let error = wallet
+        .refund_deposit(&node, outpoint, (ADDRESS, rate), rng)
+        .unwrap_err();
+    assert!(
+        matches!(error, WalletError::Deposit(DepositError::Spent(_))),
+        "{error}"
+    );
     assert!(matches!(wallet.deposits()[0].progress, DepositProgress::Refunded { txid: t } if t == txid));
 }
 
 #[test]
 fn only_deposits_of_this_wallet_are_taken_back() {
     let (node, mut alice) = one();
-    let outpoint = OutPoint { txid: Txid::all_zeros(), vout: 0 };
+    let outpoint = OutPoint {
+        txid: Txid::all_zeros(),
+        vout: 0,
+    };
     let User { wallet, rng, .. } = &mut alice;
     let rate = FeeRate::from_sat_per_kwu(250);
-    let error = wallet.refund_deposit(&node, outpoint, (ADDRESS, rate), rng).unwrap_err();
+    let error = wallet
+        .refund_deposit(&node, outpoint, (ADDRESS, rate), rng)
+        .unwrap_err();
     assert!(matches!(error, WalletError::Deposit(DepositError::Unknown(o)) if o == outpoint));
 }

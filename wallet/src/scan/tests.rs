@@ -1,6 +1,6 @@
 //! Tests of scanning: what is found, and what a lying node cannot make a wallet believe.
 
-use crate::api::CompactBatch;
+use crate::api::{CompactBatch, NodeApi, Range};
 use crate::db::EventKind;
 use crate::history::EntryState;
 use crate::testing::{FEE, MemoryNode, User, sat};
@@ -45,21 +45,39 @@ fn history_says_what_happened_and_how_sure_it_is() {
     let sent = alice.try_send(&node, &payment).unwrap();
     let waiting = alice.wallet.history();
     assert_eq!(waiting.len(), 2);
-    assert_eq!((waiting[1].txid, waiting[1].state), (Some(sent.txid), EntryState::Sent));
+    assert_eq!(
+        (waiting[1].txid, waiting[1].state),
+        (Some(sent.txid), EntryState::Sent)
+    );
     node.seal(&[]);
     alice.sync(&node);
     bob.sync(&node);
     let entries = alice.wallet.history();
     assert_eq!(entries.len(), 2);
     assert_eq!(entries[0].what, EventKind::Deposited { index: 0 });
-    assert!(matches!(entries[0].state, EntryState::Anchored { is_final: true, depth: 2, .. }));
-    let Payment::Pay { to, .. } = payment else { panic!("a payment") };
+    assert!(matches!(
+        entries[0].state,
+        EntryState::Anchored {
+            is_final: true,
+            depth: 2,
+            ..
+        }
+    ));
+    let Payment::Pay { to, .. } = payment else {
+        panic!("a payment")
+    };
     let recipient = Some(alice.wallet.address_text(&to));
     assert_eq!(entries[1].what, EventKind::Sent { recipient });
     assert_eq!((entries[1].amount, entries[1].fee), (sat(20_000), sat(FEE)));
-    assert_eq!((entries[1].batch, entries[1].state), (Some(2), EntryState::Pending));
+    assert_eq!(
+        (entries[1].batch, entries[1].state),
+        (Some(2), EntryState::Pending)
+    );
     let received = &bob.wallet.history()[0];
-    assert_eq!((&received.what, received.txid), (&EventKind::Received { address: 0 }, Some(sent.txid)));
+    assert_eq!(
+        (&received.what, received.txid),
+        (&EventKind::Received { address: 0 }, Some(sent.txid))
+    );
 }
 
 #[test]
@@ -79,14 +97,20 @@ fn a_withdrawal_is_found_with_its_address() {
     let (node, mut alice, _) = pair();
     alice.deposit(&node, 50_000);
     let address = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080";
-    let payment = alice.wallet.withdrawal(&node, address, sat(30_000), None).unwrap();
+    let payment = alice
+        .wallet
+        .withdrawal(&node, address, sat(30_000), None)
+        .unwrap();
     let sent = alice.try_send(&node, &payment).unwrap();
     node.seal(&[]);
     alice.sync(&node);
     assert_eq!(alice.has(), 20_000 - FEE);
     let entry = alice.wallet.history()[1].clone();
     assert!(matches!(&entry.what, EventKind::Withdrew { address: a, .. } if a == address));
-    assert_eq!((entry.amount, entry.fee, entry.txid), (sat(30_000), sat(FEE), Some(sent.txid)));
+    assert_eq!(
+        (entry.amount, entry.fee, entry.txid),
+        (sat(30_000), sat(FEE), Some(sent.txid))
+    );
 }
 
 #[test]
@@ -123,7 +147,12 @@ fn restoring_from_the_words_finds_the_same_balance_and_history() {
     alice.deposit(&node, 40_000);
     let payment = alice
         .wallet
-        .withdrawal(&node, "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080", sat(60_000), None)
+        .withdrawal(
+            &node,
+            "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080",
+            sat(60_000),
+            None,
+        )
         .unwrap();
     alice.try_send(&node, &payment).unwrap();
     node.seal(&[]);
@@ -133,7 +162,11 @@ fn restoring_from_the_words_finds_the_same_balance_and_history() {
     let mut restored = User::new(&node, 9);
     let kdf = crate::KdfParams::new(8, 1, 1).unwrap();
     let path = restored.dir.path().join("restored");
-    let place = crate::Place { path: &path, passphrase: b"another", kdf };
+    let place = crate::Place {
+        path: &path,
+        passphrase: b"another",
+        kdf,
+    };
     let seed = crate::Seed::from_words(&words).unwrap();
     restored.wallet = crate::Wallet::create(&place, node.params.clone(), seed, &mut restored.rng).unwrap();
     restored.sync(&node);
@@ -188,7 +221,10 @@ fn a_wallet_on_disk_is_the_wallet_in_memory() {
     alice.pay(&node, &mut bob, 20_000);
     let (balance, history) = (alice.wallet.balance(), alice.wallet.history());
     let mut alice = alice.reopen();
-    assert_eq!((alice.wallet.balance(), alice.wallet.history()), (balance, history));
+    assert_eq!(
+        (alice.wallet.balance(), alice.wallet.history()),
+        (balance, history)
+    );
     node.seal(&[]);
     alice.sync(&node);
     alice.pay(&node, &mut bob, 1_000);
@@ -219,7 +255,10 @@ fn what_a_node_changes_is_noticed_or_not_credited() {
         ("another operator", |b| b.operator += F::from(1u64)),
         ("a transfer left out", |b| b.transfers.clear()),
         ("a deposit made up", |b| {
-            b.deposits.push(crate::api::CompactDeposit { v: sat(5), inner: F::from(9u64) });
+            b.deposits.push(crate::api::CompactDeposit {
+                v: sat(5),
+                inner: F::from(9u64),
+            });
         }),
     ];
     for (name, tamper) in lies {
@@ -238,19 +277,15 @@ fn what_a_node_changes_is_noticed_or_not_credited() {
 #[test]
 fn a_tampered_ciphertext_is_not_credited() {
     use tacit_protocol::encryption::EncryptedOutputs;
-    let tampers: [fn(&mut [u8; 32], &mut [u8; 32]); 3] = [
+    type Tamper = fn(&mut [u8; 32], &mut [u8; 32]);
+    let tampers: [Tamper; 3] = [
         |_, ct| ct[0] ^= 1,
         |_, ct| ct[9] ^= 1,
-        |epk, _| *epk = curve(),
+        |epk, _| *epk = other_epk(),
     ];
     for tamper in tampers {
         let (node, mut bob) = watched();
-        let honest = {
-            let inner = node.inner.borrow();
-            drop(inner);
-            use crate::api::{NodeApi, Range};
-            node.compact(Range { from: 3, limit: 1 }).unwrap().remove(0)
-        };
+        let honest = node.compact(Range { from: 3, limit: 1 }).unwrap().remove(0);
         let mut body = honest.transfers[0].body().clone();
         let (mut epk, mut ct) = (*body.outputs.epk(), *body.outputs.ct_pay());
         tamper(&mut epk, &mut ct);
@@ -263,8 +298,11 @@ fn a_tampered_ciphertext_is_not_credited() {
 }
 
 /// A canonical point that is no ephemeral key of these transfers.
-fn curve() -> [u8; 32] {
-    tacit_protocol::address::Diversifier::from_u64(5).g_d().compress().0
+fn other_epk() -> [u8; 32] {
+    tacit_protocol::address::Diversifier::from_u64(5)
+        .g_d()
+        .compress()
+        .0
 }
 
 #[test]

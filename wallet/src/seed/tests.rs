@@ -15,14 +15,27 @@ fn words_lead_back_to_the_same_secret() {
 fn wrong_words_are_named() {
     let words = Seed::from_entropy([7; 32]).words();
     let list: Vec<&str> = words.split(' ').collect();
-    assert_eq!(Seed::from_words(&list[..12].join(" ")).unwrap_err(), MnemonicError::Count(12));
+    assert_eq!(
+        Seed::from_words(&list[..12].join(" ")).unwrap_err(),
+        MnemonicError::Count(12)
+    );
     assert_eq!(Seed::from_words("").unwrap_err(), MnemonicError::Count(0));
     let mut wrong = list.clone();
     wrong[2] = "bitcoinn";
-    assert_eq!(Seed::from_words(&wrong.join(" ")).unwrap_err(), MnemonicError::Word(3));
+    assert_eq!(
+        Seed::from_words(&wrong.join(" ")).unwrap_err(),
+        MnemonicError::Word(3)
+    );
     let mut swapped = list.clone();
-    swapped[23] = if list[23] == "abandon" { "ability" } else { "abandon" };
-    assert_eq!(Seed::from_words(&swapped.join(" ")).unwrap_err(), MnemonicError::Checksum);
+    swapped[23] = if list[23] == "abandon" {
+        "ability"
+    } else {
+        "abandon"
+    };
+    assert_eq!(
+        Seed::from_words(&swapped.join(" ")).unwrap_err(),
+        MnemonicError::Checksum
+    );
 }
 
 #[test]

@@ -10,7 +10,10 @@ fn sat(v: u64) -> Amount {
 fn notes(values: &[u64]) -> Vec<Candidate> {
     (0u64..)
         .zip(values)
-        .map(|(i, v)| Candidate { position: Position::from_u64(i).unwrap(), v: sat(*v) })
+        .map(|(i, v)| Candidate {
+            position: Position::from_u64(i).unwrap(),
+            v: sat(*v),
+        })
         .collect()
 }
 
@@ -53,18 +56,30 @@ fn more_than_two_notes_are_merged_first() {
 fn too_little_money_is_said_with_figures() {
     assert_eq!(
         select(&notes(&[10, 20]), sat(30), sat(5)),
-        Err(SelectError::Insufficient { needed: sat(35), available: sat(30) })
+        Err(SelectError::Insufficient {
+            needed: sat(35),
+            available: sat(30)
+        })
     );
     assert_eq!(
         select(&[], sat(1), sat(0)),
-        Err(SelectError::Insufficient { needed: sat(1), available: sat(0) })
+        Err(SelectError::Insufficient {
+            needed: sat(1),
+            available: sat(0)
+        })
     );
     // Enough for the payment, not for the merges it takes.
     assert_eq!(
         select(&notes(&[10, 10, 10]), sat(25), sat(5)),
-        Err(SelectError::Insufficient { needed: sat(35), available: sat(30) })
+        Err(SelectError::Insufficient {
+            needed: sat(35),
+            available: sat(30)
+        })
     );
-    assert_eq!(select(&notes(&[1]), Amount::MAX, sat(1)), Err(SelectError::TooLarge));
+    assert_eq!(
+        select(&notes(&[1]), Amount::MAX, sat(1)),
+        Err(SelectError::TooLarge)
+    );
 }
 
 proptest! {
@@ -130,7 +145,14 @@ proptest! {
 
 fn anchor(youngest: u32, tip: u32, anchored: u32, age: u32) -> u32 {
     let height_of = |batch| (batch <= anchored).then_some(1_000);
-    choose_anchor(youngest, &AnchorView { tip, bitcoin_height: 1_000 + age, height_of: &height_of })
+    choose_anchor(
+        youngest,
+        &AnchorView {
+            tip,
+            bitcoin_height: 1_000 + age,
+            height_of: &height_of,
+        },
+    )
 }
 
 #[test]

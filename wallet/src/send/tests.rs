@@ -33,12 +33,20 @@ fn many_small_notes_are_merged_and_then_sent() {
     }
     let payment = bob.invoice(4_000);
     let error = alice.try_send(&node, &payment).unwrap_err();
-    let WalletError::Send(SendError::NeedsMerge { transfers, fees }) = error else { panic!("{error}") };
+    let WalletError::Send(SendError::NeedsMerge { transfers, fees }) = error else {
+        panic!("{error}")
+    };
     assert_eq!((transfers, fees), (3, sat(3 * FEE)));
     let mut merges = 0;
     loop {
         let User { wallet, rng, .. } = &mut alice;
-        let mut session = Session { api: &node, prover: &CheckOnly, rng, now: 1, max_fee: None };
+        let mut session = Session {
+            api: &node,
+            prover: &CheckOnly,
+            rng,
+            now: 1,
+            max_fee: None,
+        };
         let sent = wallet.merge_for(&mut session, &payment).unwrap();
         if sent.is_empty() {
             break;
@@ -61,7 +69,10 @@ fn an_amount_over_the_balance_is_refused_with_figures() {
     alice.deposit(&node, 1_000);
     let payment = bob.invoice(1_000);
     let error = alice.try_send(&node, &payment).unwrap_err();
-    let expected = SelectError::Insufficient { needed: sat(1_000 + FEE), available: sat(1_000) };
+    let expected = SelectError::Insufficient {
+        needed: sat(1_000 + FEE),
+        available: sat(1_000),
+    };
     assert!(matches!(error, WalletError::Select(e) if e == expected));
 }
 
@@ -71,9 +82,15 @@ fn a_note_on_its_way_is_not_spent_again() {
     alice.deposit(&node, 50_000);
     alice.pay(&node, &mut bob, 1_000);
     let payment = bob.invoice(1_000);
-    assert!(matches!(alice.try_send(&node, &payment), Err(WalletError::Select(_))));
+    assert!(matches!(
+        alice.try_send(&node, &payment),
+        Err(WalletError::Select(_))
+    ));
     let mut alice = alice.reopen();
-    assert!(matches!(alice.try_send(&node, &payment), Err(WalletError::Select(_))));
+    assert!(matches!(
+        alice.try_send(&node, &payment),
+        Err(WalletError::Select(_))
+    ));
 }
 
 #[test]
@@ -98,7 +115,11 @@ fn an_anchor_that_is_too_old_is_replaced_by_a_fresh_one() {
 fn a_refused_transfer_frees_its_notes() {
     let (node, mut alice, mut bob) = pair();
     alice.deposit(&node, 50_000);
-    for error in [ApiError::MempoolFull, ApiError::WrongRole, ApiError::FeeTooLow { minimum: sat(500) }] {
+    for error in [
+        ApiError::MempoolFull,
+        ApiError::WrongRole,
+        ApiError::FeeTooLow { minimum: sat(500) },
+    ] {
         node.inner.borrow_mut().next_submit = Some((false, error.clone()));
         let payment = bob.invoice(1_000);
         let found = alice.try_send(&node, &payment).unwrap_err();
@@ -115,7 +136,10 @@ fn a_transfer_without_an_answer_is_kept_and_cleared_up_by_a_sync() {
         node.inner.borrow_mut().next_submit = Some((taken, ApiError::Transport("reset".into())));
         let payment = bob.invoice(1_000);
         let error = alice.try_send(&node, &payment).unwrap_err();
-        assert!(matches!(error, WalletError::Send(SendError::Unanswered { .. })), "{error}");
+        assert!(
+            matches!(error, WalletError::Send(SendError::Unanswered { .. })),
+            "{error}"
+        );
         assert_eq!(alice.has(), 0);
         let mut alice = alice.reopen();
         alice.sync(&node);
@@ -140,7 +164,10 @@ fn a_receipt_about_something_else_is_refused() {
         node.inner.borrow_mut().tamper_receipt = tamper;
         let payment = bob.invoice(1_000);
         let error = alice.try_send(&node, &payment).unwrap_err();
-        assert!(matches!(error, WalletError::Send(SendError::BadReceipt { .. })), "{error}");
+        assert!(
+            matches!(error, WalletError::Send(SendError::BadReceipt { .. })),
+            "{error}"
+        );
         // It was handed in all the same, so its note is not spent again.
         assert_eq!(alice.has(), 0);
     }
@@ -153,9 +180,18 @@ fn a_fee_above_the_limit_is_refused() {
     let payment = bob.invoice(1_000);
     let User { wallet, rng, .. } = &mut alice;
     let max_fee = Some(sat(FEE - 1));
-    let mut session = Session { api: &node, prover: &CheckOnly, rng, now: 1, max_fee };
+    let mut session = Session {
+        api: &node,
+        prover: &CheckOnly,
+        rng,
+        now: 1,
+        max_fee,
+    };
     let error = wallet.send(&mut session, &payment).unwrap_err();
-    assert!(matches!(error, WalletError::Send(SendError::FeeAboveLimit { .. })), "{error}");
+    assert!(
+        matches!(error, WalletError::Send(SendError::FeeAboveLimit { .. })),
+        "{error}"
+    );
 }
 
 #[test]
@@ -168,14 +204,26 @@ fn an_address_of_another_network_or_with_a_typing_error_is_refused() {
     assert_eq!(alice.wallet.parse_address(&good).unwrap(), address);
     let signet = address.to_string_for(Network::Signet);
     let error = alice.wallet.parse_address(&signet).unwrap_err();
-    assert!(matches!(error, WalletError::Address(AddressError::WrongNetwork { .. })), "{error}");
+    assert!(
+        matches!(error, WalletError::Address(AddressError::WrongNetwork { .. })),
+        "{error}"
+    );
     let unknown = good.replacen("tacitrt", "tacitxx", 1);
     let error = alice.wallet.parse_address(&unknown).unwrap_err();
-    assert!(matches!(error, WalletError::Address(AddressError::UnknownPrefix(_))), "{error}");
+    assert!(
+        matches!(error, WalletError::Address(AddressError::UnknownPrefix(_))),
+        "{error}"
+    );
     let mut typed = good.clone().into_bytes();
     typed[20] = if typed[20] == b'q' { b'p' } else { b'q' };
-    let error = alice.wallet.parse_address(std::str::from_utf8(&typed).unwrap()).unwrap_err();
-    assert!(matches!(error, WalletError::Address(AddressError::Checksum)), "{error}");
+    let error = alice
+        .wallet
+        .parse_address(std::str::from_utf8(&typed).unwrap())
+        .unwrap_err();
+    assert!(
+        matches!(error, WalletError::Address(AddressError::Checksum)),
+        "{error}"
+    );
 }
 
 #[test]
@@ -183,6 +231,8 @@ fn handing_in_twice_gives_the_same_promise() {
     let (node, mut alice, mut bob) = pair();
     alice.deposit(&node, 50_000);
     let sent = alice.pay(&node, &mut bob, 1_000);
-    let again = node.submit_transfer(&alice.wallet.db.outgoing[0].transfer).unwrap();
+    let again = node
+        .submit_transfer(&alice.wallet.db.outgoing[0].transfer)
+        .unwrap();
     assert_eq!(again, sent.receipt);
 }

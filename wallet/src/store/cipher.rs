@@ -33,7 +33,11 @@ pub struct KdfParams {
 impl Default for KdfParams {
     /// 64 MiB, three passes, one lane.
     fn default() -> Self {
-        Self { m_cost: 64 * 1024, t_cost: 3, lanes: 1 }
+        Self {
+            m_cost: 64 * 1024,
+            t_cost: 3,
+            lanes: 1,
+        }
     }
 }
 
@@ -48,9 +52,15 @@ impl KdfParams {
     /// [`StoreError::Kdf`] below Argon2's minimum or above what a wallet may ask of a machine.
     pub fn new(m_cost: u32, t_cost: u32, lanes: u32) -> Result<Self, StoreError> {
         if m_cost > Self::MAX_M_COST || t_cost > Self::MAX_T_COST || lanes > Self::MAX_LANES {
-            return Err(StoreError::Kdf(format!("{m_cost} KiB, {t_cost} passes, {lanes} lanes is too much")));
+            return Err(StoreError::Kdf(format!(
+                "{m_cost} KiB, {t_cost} passes, {lanes} lanes is too much"
+            )));
         }
-        let this = Self { m_cost, t_cost, lanes };
+        let this = Self {
+            m_cost,
+            t_cost,
+            lanes,
+        };
         this.argon2().map(|_| this)
     }
 
@@ -61,7 +71,11 @@ impl KdfParams {
     }
 
     /// The key and the check value of a passphrase.
-    fn derive(self, passphrase: &[u8], salt: &[u8; 16]) -> Result<(Zeroizing<[u8; 32]>, [u8; 16]), StoreError> {
+    fn derive(
+        self,
+        passphrase: &[u8],
+        salt: &[u8; 16],
+    ) -> Result<(Zeroizing<[u8; 32]>, [u8; 16]), StoreError> {
         let mut okm = Zeroizing::new([0; 48]);
         self.argon2()?
             .hash_password_into(passphrase, salt, &mut *okm)
@@ -94,13 +108,25 @@ impl Header {
         let mut salt = [0; 16];
         rng.fill_bytes(&mut salt);
         let (key, check) = kdf.derive(passphrase, &salt)?;
-        Ok((Self { chain, kdf, salt, check }, key))
+        Ok((
+            Self {
+                chain,
+                kdf,
+                salt,
+                check,
+            },
+            key,
+        ))
     }
 
     /// The key, if the passphrase is right.
     pub(super) fn unlock(&self, passphrase: &[u8]) -> Result<Zeroizing<[u8; 32]>, StoreError> {
         let (key, check) = self.kdf.derive(passphrase, &self.salt)?;
-        if check == self.check { Ok(key) } else { Err(StoreError::WrongPassphrase) }
+        if check == self.check {
+            Ok(key)
+        } else {
+            Err(StoreError::WrongPassphrase)
+        }
     }
 
     /// Refuses a wallet of another chain.
@@ -108,11 +134,19 @@ impl Header {
         let path = path.to_owned();
         if self.chain.network != expected.network {
             let (found, expected) = (self.chain.network, expected.network);
-            return Err(StoreError::WrongNetwork { path, found, expected });
+            return Err(StoreError::WrongNetwork {
+                path,
+                found,
+                expected,
+            });
         }
         if self.chain.chain_id != expected.chain_id {
             let (found, expected) = (self.chain.chain_id, expected.chain_id);
-            return Err(StoreError::WrongChain { path, found, expected });
+            return Err(StoreError::WrongChain {
+                path,
+                found,
+                expected,
+            });
         }
         Ok(())
     }
@@ -140,16 +174,21 @@ impl Header {
             return Err(StoreError::NotAWallet(path.to_owned()));
         }
         let mut reader = Reader::new(&bytes[MAGIC.len()..]);
-        let version = reader.u16().map_err(|error| corrupt(path, error))?;
+        let version = reader.u16().map_err(|error| corrupt(path, &error))?;
         if version != VERSION {
-            return Err(StoreError::UnsupportedVersion { path: path.to_owned(), version });
+            return Err(StoreError::UnsupportedVersion {
+                path: path.to_owned(),
+                version,
+            });
         }
-        let header = bytes.get(..HEADER_LEN).ok_or_else(|| corrupt(path, "the file is cut off"))?;
+        let header = bytes
+            .get(..HEADER_LEN)
+            .ok_or_else(|| corrupt(path, &"the file is cut off"))?;
         let (body, stated) = header.split_at(HEADER_LEN - 8);
         if sum(body) != stated {
-            return Err(corrupt(path, "the sum of the header does not match"));
+            return Err(corrupt(path, &"the sum of the header does not match"));
         }
-        Self::decode(&mut reader).map_err(|error| corrupt(path, error))
+        Self::decode(&mut reader).map_err(|error| corrupt(path, &error))
     }
 
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
@@ -159,7 +198,12 @@ impl Header {
         };
         let kdf = KdfParams::new(reader.u32()?, reader.u32()?, reader.u32()?)
             .map_err(|_| DecodeError::OutOfRange("key derivation parameters"))?;
-        Ok(Self { chain, kdf, salt: reader.array()?, check: reader.array()? })
+        Ok(Self {
+            chain,
+            kdf,
+            salt: reader.array()?,
+            check: reader.array()?,
+        })
     }
 }
 
@@ -175,12 +219,23 @@ pub(super) struct Sealed;
 
 impl Sealed {
     /// Encrypts under a fresh nonce.
-    pub(super) fn seal(header: &Header, key: &[u8; 32], plain: &[u8], rng: &mut dyn CryptoRngCore) -> Vec<u8> {
+    pub(super) fn seal(
+        header: &Header,
+        key: &[u8; 32],
+        plain: &[u8],
+        rng: &mut dyn CryptoRngCore,
+    ) -> Vec<u8> {
         let mut out = vec![0; NONCE_LEN];
         rng.fill_bytes(&mut out);
         let aad = header.encode();
         let sealed = XChaCha20Poly1305::new(key.into())
-            .encrypt(XNonce::from_slice(&out), Payload { msg: plain, aad: &aad })
+            .encrypt(
+                XNonce::from_slice(&out),
+                Payload {
+                    msg: plain,
+                    aad: &aad,
+                },
+            )
             .expect("a wallet is far below the cipher's limit of 256 GiB");
         out.extend_from_slice(&sealed);
         out
@@ -190,8 +245,13 @@ impl Sealed {
     pub(super) fn open(header: &Header, key: &[u8; 32], bytes: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let (nonce, sealed) = bytes.split_at_checked(NONCE_LEN)?;
         let aad = header.encode();
-        let payload = Payload { msg: sealed, aad: &aad };
-        let plain = XChaCha20Poly1305::new(key.into()).decrypt(XNonce::from_slice(nonce), payload).ok()?;
+        let payload = Payload {
+            msg: sealed,
+            aad: &aad,
+        };
+        let plain = XChaCha20Poly1305::new(key.into())
+            .decrypt(XNonce::from_slice(nonce), payload)
+            .ok()?;
         Some(Zeroizing::new(plain))
     }
 }

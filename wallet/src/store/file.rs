@@ -47,7 +47,10 @@ pub(super) fn check(path: &Path) -> Result<(), StoreError> {
     {
         let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o777;
         if mode & 0o077 != 0 {
-            return Err(StoreError::Permissions { path: path.to_owned(), mode });
+            return Err(StoreError::Permissions {
+                path: path.to_owned(),
+                mode,
+            });
         }
     }
     Ok(())
@@ -95,8 +98,13 @@ fn write_temporary(path: &Path, bytes: &[u8]) -> Result<PathBuf, StoreError> {
 }
 
 fn sync_directory(path: &Path) -> Result<(), StoreError> {
-    let directory = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(directory).and_then(|dir| dir.sync_all()).map_err(failed("sync", directory))
+    let directory = path
+        .parent()
+        .filter(|dir| !dir.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    File::open(directory)
+        .and_then(|dir| dir.sync_all())
+        .map_err(failed("sync", directory))
 }
 
 /// The right to work on a wallet, until it is dropped.
@@ -109,13 +117,19 @@ impl Lock {
     /// Takes the lock beside `path`.
     pub(super) fn take(path: &Path) -> Result<Self, StoreError> {
         let lock = beside(path, ".lock");
-        let file = private().create(true).truncate(false).open(&lock).map_err(failed("lock", &lock))?;
+        let file = private()
+            .create(true)
+            .truncate(false)
+            .open(&lock)
+            .map_err(failed("lock", &lock))?;
         match file.try_lock() {
             Ok(()) => Ok(Self { _file: file }),
             Err(TryLockError::WouldBlock) => Err(StoreError::InUse(path.to_owned())),
-            Err(TryLockError::Error(source)) => {
-                Err(StoreError::Io { action: "lock", path: path.to_owned(), source })
-            }
+            Err(TryLockError::Error(source)) => Err(StoreError::Io {
+                action: "lock",
+                path: path.to_owned(),
+                source,
+            }),
         }
     }
 }

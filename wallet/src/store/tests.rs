@@ -5,7 +5,10 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use std::os::unix::fs::PermissionsExt;
 
-const CHAIN: StoreChain = StoreChain { network: Network::Regtest, chain_id: ChainId::from_bytes([1; 32]) };
+const CHAIN: StoreChain = StoreChain {
+    network: Network::Regtest,
+    chain_id: ChainId::from_bytes([1; 32]),
+};
 
 fn cheap() -> KdfParams {
     KdfParams::new(8, 1, 1).unwrap()
@@ -47,7 +50,13 @@ fn what_is_saved_is_read_back() {
     db.next_address = 9;
     store.save(&seed, &db, &mut rng()).unwrap();
     drop(store);
-    assert_eq!(Store::open(&place.path(), CHAIN, b"passphrase").unwrap().2.next_address, 9);
+    assert_eq!(
+        Store::open(&place.path(), CHAIN, b"passphrase")
+            .unwrap()
+            .2
+            .next_address,
+        9
+    );
 }
 
 #[test]
@@ -73,7 +82,10 @@ fn a_file_is_for_its_owner_only() {
     assert_eq!(mode & 0o777, 0o600);
     std::fs::set_permissions(place.path(), std::fs::Permissions::from_mode(0o640)).unwrap();
     let error = Store::open(&place.path(), CHAIN, b"passphrase").unwrap_err();
-    assert!(matches!(error, StoreError::Permissions { mode: 0o640, .. }), "{error}");
+    assert!(
+        matches!(error, StoreError::Permissions { mode: 0o640, .. }),
+        "{error}"
+    );
 }
 
 #[test]
@@ -81,7 +93,10 @@ fn a_link_is_refused() {
     let place = Place::with_wallet();
     let link = place.0.path().join("link");
     std::os::unix::fs::symlink(place.path(), &link).unwrap();
-    assert!(matches!(Store::open(&link, CHAIN, b"passphrase"), Err(StoreError::NotRegular(_))));
+    assert!(matches!(
+        Store::open(&link, CHAIN, b"passphrase"),
+        Err(StoreError::NotRegular(_))
+    ));
     assert!(matches!(create(&link), Err(StoreError::Exists(_))));
 }
 
@@ -104,19 +119,31 @@ fn a_missing_wallet_is_named() {
 #[test]
 fn a_wrong_passphrase_is_not_a_damaged_file() {
     let place = Place::with_wallet();
-    assert!(matches!(Store::open(&place.path(), CHAIN, b"other"), Err(StoreError::WrongPassphrase)));
+    assert!(matches!(
+        Store::open(&place.path(), CHAIN, b"other"),
+        Err(StoreError::WrongPassphrase)
+    ));
 }
 
 #[test]
 fn a_wallet_of_another_chain_is_refused_before_the_passphrase() {
     let place = Place::with_wallet();
-    let network = StoreChain { network: Network::Signet, ..CHAIN };
+    let network = StoreChain {
+        network: Network::Signet,
+        ..CHAIN
+    };
     assert!(matches!(
         Store::open(&place.path(), network, b"other"),
         Err(StoreError::WrongNetwork { .. })
     ));
-    let chain = StoreChain { chain_id: ChainId::from_bytes([2; 32]), ..CHAIN };
-    assert!(matches!(Store::open(&place.path(), chain, b"other"), Err(StoreError::WrongChain { .. })));
+    let chain = StoreChain {
+        chain_id: ChainId::from_bytes([2; 32]),
+        ..CHAIN
+    };
+    assert!(matches!(
+        Store::open(&place.path(), chain, b"other"),
+        Err(StoreError::WrongChain { .. })
+    ));
 }
 
 #[test]
@@ -138,7 +165,10 @@ fn every_damaged_byte_is_noticed() {
     for length in [0, 7, 9, 50, HEADER_LEN, HEADER_LEN + 30, good.len() - 1] {
         std::fs::write(place.path(), &good[..length]).unwrap();
         let error = Store::open(&place.path(), CHAIN, b"passphrase").unwrap_err();
-        assert!(matches!(error, StoreError::NotAWallet(_) | StoreError::Corrupt { .. }), "{length}: {error}");
+        assert!(
+            matches!(error, StoreError::NotAWallet(_) | StoreError::Corrupt { .. }),
+            "{length}: {error}"
+        );
     }
 }
 
@@ -146,7 +176,10 @@ fn every_damaged_byte_is_noticed() {
 fn one_program_at_a_time_has_a_wallet() {
     let place = Place::new();
     let store = create(&place.path()).unwrap();
-    assert!(matches!(Store::open(&place.path(), CHAIN, b"passphrase"), Err(StoreError::InUse(_))));
+    assert!(matches!(
+        Store::open(&place.path(), CHAIN, b"passphrase"),
+        Err(StoreError::InUse(_))
+    ));
     drop(store);
     assert!(Store::open(&place.path(), CHAIN, b"passphrase").is_ok());
 }
@@ -158,7 +191,16 @@ fn a_failed_save_leaves_what_was_there() {
     db.next_address = 9;
     // A directory in the way of the temporary file stands for any failure to write it.
     std::fs::create_dir(place.0.path().join("wallet.tmp")).unwrap();
-    assert!(matches!(store.save(&seed, &db, &mut rng()), Err(StoreError::Io { .. })));
+    assert!(matches!(
+        store.save(&seed, &db, &mut rng()),
+        Err(StoreError::Io { .. })
+    ));
     drop(store);
-    assert_eq!(Store::open(&place.path(), CHAIN, b"passphrase").unwrap().2.next_address, 0);
+    assert_eq!(
+        Store::open(&place.path(), CHAIN, b"passphrase")
+            .unwrap()
+            .2
+            .next_address,
+        0
+    );
 }

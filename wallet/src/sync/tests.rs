@@ -50,7 +50,10 @@ fn a_batch_replaced_by_another_of_the_same_number_is_noticed() {
     node.seal(&[(sat(5), F::from(1u64))]);
     node.seal(&[(sat(6), F::from(2u64))]);
     let report = bob.sync(&node);
-    assert_eq!((report.rolled_back_to, report.scanned, report.batch), (Some(1), 2, 3));
+    assert_eq!(
+        (report.rolled_back_to, report.scanned, report.batch),
+        (Some(1), 2, 3)
+    );
     assert_eq!(bob.has(), 0);
     alice.sync(&node);
     node.seal(&[]);
@@ -108,7 +111,10 @@ fn two_copies_of_a_wallet_see_each_others_spends() {
     // The copy does not know yet; the node refuses, and nothing is lost.
     let payment = bob.invoice(1_000);
     let error = copy.try_send(&node, &payment).unwrap_err();
-    assert!(matches!(error, WalletError::Api(ApiError::Conflict { .. })), "{error}");
+    assert!(
+        matches!(error, WalletError::Api(ApiError::Conflict { .. })),
+        "{error}"
+    );
     assert_eq!(copy.has(), 50_000);
     node.seal(&[]);
     copy.sync(&node);
@@ -195,7 +201,10 @@ fn a_lie_about_subtree_roots_is_noticed() {
     }
     node.inner.borrow_mut().tamper_roots = |roots| roots.roots[0] += F::from(1u64);
     let error = bob.wallet.skip_history(&node, &mut bob.rng).unwrap_err();
-    assert!(matches!(error, WalletError::NodeLied(ScanError::SubtreeRoots { batch: 3 })), "{error}");
+    assert!(
+        matches!(error, WalletError::NodeLied(ScanError::SubtreeRoots { batch: 3 })),
+        "{error}"
+    );
     // Nothing was taken over: it scans from the beginning.
     assert_eq!(bob.sync(&node).scanned, 3);
 }
@@ -204,7 +213,10 @@ fn a_lie_about_subtree_roots_is_noticed() {
 fn a_node_of_another_chain_is_refused() {
     let (mut node, mut alice, _) = pair();
     node.params = params(7);
-    assert!(matches!(alice.try_sync(&node), Err(WalletError::OtherChain { .. })));
+    assert!(matches!(
+        alice.try_sync(&node),
+        Err(WalletError::OtherChain { .. })
+    ));
 }
 
 #[test]
@@ -214,6 +226,8 @@ fn progress_goes_from_the_start_to_the_end() {
         alice.deposit(&node, 1_000);
     }
     let mut seen = Vec::new();
-    bob.wallet.sync(&node, &mut |p| seen.push((p.batch, p.target)), &mut bob.rng).unwrap();
+    bob.wallet
+        .sync(&node, &mut |p| seen.push((p.batch, p.target)), &mut bob.rng)
+        .unwrap();
     assert_eq!(seen, [(0, 5), (2, 5), (4, 5), (5, 5)]);
 }

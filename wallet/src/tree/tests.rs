@@ -5,7 +5,15 @@ use tacit_protocol::kv::{MemoryKv, Overlay};
 use tacit_protocol::tree::NOTES;
 
 fn roots(n: u64) -> Vec<F> {
-    (0..n).map(|i| if i == 0 { empty_root(LEAF_DEPTH) } else { F::from(1_000 + i) }).collect()
+    (0..n)
+        .map(|i| {
+            if i == 0 {
+                empty_root(LEAF_DEPTH)
+            } else {
+                F::from(1_000 + i)
+            }
+        })
+        .collect()
 }
 
 #[test]

@@ -16,13 +16,19 @@ fn addresses_of_the_network_are_read_and_others_refused() {
     assert!(parse_address(mainnet, Network::Mainnet).is_ok());
     assert!(matches!(
         parse_address(mainnet, Network::Regtest),
-        Err(ExitOrderError::WrongNetwork { expected: Network::Regtest, .. })
+        Err(ExitOrderError::WrongNetwork {
+            expected: Network::Regtest,
+            ..
+        })
     ));
     assert!(matches!(
         parse_address("bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t5", Network::Mainnet),
         Err(ExitOrderError::Unreadable { .. })
     ));
-    assert!(matches!(parse_address("", Network::Mainnet), Err(ExitOrderError::Unreadable { .. })));
+    assert!(matches!(
+        parse_address("", Network::Mainnet),
+        Err(ExitOrderError::Unreadable { .. })
+    ));
 }
 
 #[test]
@@ -55,7 +61,10 @@ fn the_default_limit_leaves_room_and_never_makes_dust() {
 #[test]
 fn a_limit_asked_for_is_taken_unless_it_makes_dust() {
     let rate = FeeRate::from_sat_per_kwu(250);
-    assert_eq!(fee_limit(sat(2_000), &script(), rate, Some(sat(1_454))), Ok(sat(1_454)));
+    assert_eq!(
+        fee_limit(sat(2_000), &script(), rate, Some(sat(1_454))),
+        Ok(sat(1_454))
+    );
     assert!(matches!(
         fee_limit(sat(2_000), &script(), rate, Some(sat(1_455))),
         Err(ExitOrderError::Dust { .. })
