@@ -1,0 +1,142 @@
+//! A small world for unit tests: a chain in memory with an anchor, a vault and operator coins.
+
+use std::sync::Arc;
+
+use bitcoin::{Amount, OutPoint, ScriptBuf, TxOut, WScriptHash, hashes::Hash};
+use tacit_protocol::peg::vault::{DepositCoin, vault_script};
+use tacit_protocol::peg::{
+    AnchorKeys, AnchorTip, DepositTerms, Exit, ExitScript, FeeRate, VaultTip, WithdrawalView,
+};
+use tacit_protocol::{F, peg::anchor::ANCHOR_AMOUNT};
+
+use crate::client::memory::MemoryBitcoin;
+use crate::coins::CoinBook;
+use crate::journal::MemoryJournal;
+use crate::keys::SigningKey;
+
+/// What the vault starts with.
+pub(crate) const VAULT: u64 = 5_000_000;
+
+/// What each of the operator's coins holds.
+pub(crate) const COIN: u64 = 1_000_000;
+
+/// A rate that every test can pay.
+pub(crate) fn rate() -> FeeRate {
+    FeeRate::from_sat_per_kwu(1_000)
+}
+
+/// A key by its tag.
+pub(crate) fn key(tag: u8) -> SigningKey {
+    SigningKey::from_bytes(&[tag; 32]).unwrap()
+}
+
+pub(crate) struct World {
+    pub(crate) chain: Arc<MemoryBitcoin>,
+    pub(crate) journal: Arc<MemoryJournal>,
+    pub(crate) coins: CoinBook,
+    pub(crate) anchor_tip: AnchorTip,
+    pub(crate) vault_tip: VaultTip,
+}
+
+impl World {
+    /// Anchor, vault and three operator coins, confirmed in block 1.
+    pub(crate) fn new() -> Self {
+        let chain = Arc::new(MemoryBitcoin::new());
+        let anchor = TxOut {
+            value: ANCHOR_AMOUNT,
+            script_pubkey: anchor_keys().script_pubkey(),
+        };
+        let anchor_outpoint = chain.pay(&anchor.script_pubkey, anchor.value);
+        let vault = chain.pay(&vault_script(federation().public_key()), Amount::from_sat(VAULT));
+        for _ in 0..3 {
+            chain.pay(&operator().output_script(), Amount::from_sat(COIN));
+        }
+        chain.mine(1);
+        let coins = CoinBook::scan(chain.as_ref(), operator().output_script()).unwrap();
+        let amount = tacit_protocol::Amount::from_sat(VAULT).unwrap();
+        Self {
+            chain,
+            journal: Arc::new(MemoryJournal::default()),
+            coins,
+            anchor_tip: AnchorTip {
+                outpoint: anchor_outpoint,
+                txout: anchor,
+            },
+            vault_tip: VaultTip {
+                outpoint: vault,
+                amount,
+            },
+        }
+    }
+
+    /// A confirmed deposit of `sats`.
+    pub(crate) fn deposit(&mut self, tag: u8, sats: u64) -> DepositCoin {
+        let terms = terms(tag);
+        let outpoint = self.chain.pay(&terms.script_pubkey(), Amount::from_sat(sats));
+        self.chain.mine(1);
+        self.follow();
+        DepositCoin {
+            outpoint,
+            amount: tacit_protocol::Amount::from_sat(sats).unwrap(),
+            terms,
+        }
+    }
+
+    /// Lets the coins follow the chain.
+    pub(crate) fn follow(&mut self) {
+        self.coins.follow(self.chain.as_ref()).unwrap();
+    }
+}
+
+pub(crate) fn operator() -> SigningKey {
+    key(1)
+}
+
+pub(crate) fn anchor_key() -> SigningKey {
+    key(2)
+}
+
+pub(crate) fn federation() -> SigningKey {
+    key(3)
+}
+
+pub(crate) fn anchor_keys() -> AnchorKeys {
+    AnchorKeys {
+        anchor: anchor_key().public_key(),
+        federation: federation().public_key(),
+        takeover_timelock: 1_008,
+    }
+}
+
+pub(crate) fn terms(tag: u8) -> DepositTerms {
+    DepositTerms {
+        federation: federation().public_key(),
+        inner: F::from(u64::from(tag)),
+        refund: key(tag).public_key(),
+        timelock: 1_008,
+    }
+}
+
+/// A script to withdraw to.
+pub(crate) fn payee(tag: u8) -> ScriptBuf {
+    ScriptBuf::new_p2wsh(&WScriptHash::hash(&[tag]))
+}
+
+/// A deep, unpaid withdrawal of `sats`.
+pub(crate) fn withdrawal(tag: u8, sats: u64) -> WithdrawalView {
+    let amount = |sats| tacit_protocol::Amount::from_sat(sats).unwrap();
+    let script = ExitScript::new(payee(tag)).unwrap();
+    let exit = Exit::new(amount(sats), script, amount(5_000), key(tag).public_key()).unwrap();
+    WithdrawalView {
+        amount: exit.amount(),
+        script: exit.script().clone(),
+        max_l1_fee: exit.max_l1_fee(),
+        deep: true,
+        paid: false,
+    }
+}
+
+/// Output 0 of a transaction.
+pub(crate) fn first_output(txid: bitcoin::Txid) -> OutPoint {
+    OutPoint { txid, vout: 0 }
+}
