@@ -1,0 +1,192 @@
+//! Who signs for the vault, and what is checked first.
+//!
+//! [`VaultSigner`] is the seam between the operator, who proposes vault transactions, and whoever
+//! holds the federation's key. [`LocalSigner`] holds it alone, in one process; a threshold of
+//! signers fits behind the same trait. A signer trusts nothing in the proposal: it compares with
+//! its own view of the chain. Specification: `docs/spec/bitcoin.md`.
+
+use std::sync::Arc;
+
+use bitcoin::secp256k1::schnorr::Signature;
+use bitcoin::{OutPoint, XOnlyPublicKey};
+use tacit_protocol::encoding::Decode;
+use tacit_protocol::peg::vault::{InputRole, UnsignedVaultTx, VaultEffects, VaultMeta};
+use tacit_protocol::peg::{FeeRate, VaultFault, check_vault_tx, eligible};
+use thiserror::Error;
+
+use crate::keys::SigningKey;
+use crate::vault::{VaultSnapshot, VaultView, ViewError};
+
+/// Why a signer refuses.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum SignError {
+    /// The signer cannot see the state.
+    #[error(transparent)]
+    View(#[from] ViewError),
+    /// The signer's own state forbids any signature.
+    #[error("signing is halted: {0}")]
+    Halted(String),
+    /// The vault belongs to another key.
+    #[error("the vault's key is {vault}, this signer holds {signer}")]
+    Key {
+        /// The vault's.
+        vault: Box<XOnlyPublicKey>,
+        /// The signer's.
+        signer: Box<XOnlyPublicKey>,
+    },
+    /// The transaction breaks a rule of the vault.
+    #[error("the transaction breaks a rule: {0}")]
+    Fault(#[from] VaultFault),
+    /// The shares are above what the signer lets users be charged.
+    #[error("the share rate of {q} sat/kWU is above the ceiling of {ceiling}")]
+    RateCeiling {
+        /// The transaction's.
+        q: u32,
+        /// The signer's.
+        ceiling: u32,
+    },
+    /// A deposit that is not registered, not deep, too near its refund, or of other terms.
+    #[error("deposit {0} is not one that this signer may sweep")]
+    Deposit(OutPoint),
+    /// A withdrawal that could be paid comes before one that is.
+    #[error("withdrawal {0} is eligible and earlier, but not paid")]
+    Skipped(u64),
+    /// An input is said to be somebody's whose it is not.
+    #[error("input {0} has another role than the proposal says")]
+    Role(usize),
+}
+
+/// Signs vault transactions for the federation.
+pub trait VaultSigner: Send + Sync {
+    /// The federation's key.
+    fn public_key(&self) -> XOnlyPublicKey;
+
+    /// Signatures for the inputs that are the federation's (vault and deposits), in their order.
+    ///
+    /// # Errors
+    /// [`SignError`]: the reason of a refusal.
+    fn sign_vault(&self, tx: &UnsignedVaultTx) -> Result<Vec<Signature>, SignError>;
+}
+
+/// One key in one process, with a view of the chain of its own.
+pub struct LocalSigner {
+    key: SigningKey,
+    view: Arc<dyn VaultView>,
+    ceiling: FeeRate,
+}
+
+impl LocalSigner {
+    /// A signer with the federation's whole key, which charges users no more than `ceiling`.
+    #[must_use]
+    pub fn new(key: SigningKey, view: Arc<dyn VaultView>, ceiling: FeeRate) -> Self {
+        Self { key, view, ceiling }
+    }
+}
+
+impl VaultSigner for LocalSigner {
+    fn public_key(&self) -> XOnlyPublicKey {
+        self.key.public_key()
+    }
+
+    fn sign_vault(&self, tx: &UnsignedVaultTx) -> Result<Vec<Signature>, SignError> {
+        let snapshot = self.view.snapshot()?;
+        if snapshot.federation() != self.public_key() {
+            let (vault, signer) = (Box::new(snapshot.federation()), Box::new(self.public_key()));
+            return Err(SignError::Key { vault, signer });
+        }
+        let roles = check_proposal(tx, &snapshot, self.ceiling)?;
+        let sign = |(input, role): (usize, InputRole)| {
+            self.key.sign_key_path(&tx.sighash(input), role.merkle_root())
+        };
+        Ok(roles
+            .into_iter()
+            .enumerate()
+            .filter(|(_, role)| *role != InputRole::Operator)
+            .map(sign)
+            .collect())
+    }
+}
+
+/// Checks a proposal against a signer's own state and policy; returns who signs each input.
+///
+/// # Errors
+/// [`SignError`]: the reason of a refusal.
+pub fn check_proposal(
+    proposal: &UnsignedVaultTx,
+    snapshot: &VaultSnapshot,
+    ceiling: FeeRate,
+) -> Result<Vec<InputRole>, SignError> {
+    if let Some(reason) = snapshot.halted() {
+        return Err(SignError::Halted(reason.to_owned()));
+    }
+    let tx = proposal.tx();
+    let effects = check_vault_tx(tx, proposal.prevouts(), snapshot)?;
+    let meta = VaultMeta::script_bytes(&tx.output[1].script_pubkey).map_err(VaultFault::MetaScript)?;
+    let q = VaultMeta::decode(meta).map_err(VaultFault::Meta)?.rate();
+    if q > ceiling {
+        let (q, ceiling) = (q.sat_per_kwu(), ceiling.sat_per_kwu());
+        return Err(SignError::RateCeiling { q, ceiling });
+    }
+    check_nobody_is_skipped(&effects, snapshot, q)?;
+    let roles = roles(&effects, snapshot, tx.input.len())?;
+    match roles
+        .iter()
+        .zip(proposal.roles())
+        .position(|(own, said)| own != said)
+    {
+        Some(input) => Err(SignError::Role(input)),
+        None => Ok(roles),
+    }
+}
+
+/// Every withdrawal that could be paid and comes before the last one paid is paid too.
+fn check_nobody_is_skipped(
+    effects: &VaultEffects,
+    snapshot: &VaultSnapshot,
+    q: FeeRate,
+) -> Result<(), SignError> {
+    let Some(last) = effects.paid.last() else {
+        return Ok(());
+    };
+    let earlier = snapshot
+        .withdrawals()
+        .iter()
+        .take_while(|(index, _)| *index < last.index);
+    for (index, withdrawal) in earlier {
+        let paid = effects
+            .paid
+            .binary_search_by_key(index, |paid| paid.index)
+            .is_ok();
+        if !paid && eligible(withdrawal, q).is_ok() {
+            return Err(SignError::Skipped(*index));
+        }
+    }
+    Ok(())
+}
+
+/// Who signs each input, from the signer's own knowledge of the deposits.
+fn roles(
+    effects: &VaultEffects,
+    snapshot: &VaultSnapshot,
+    inputs: usize,
+) -> Result<Vec<InputRole>, SignError> {
+    let mut roles = vec![InputRole::Vault];
+    for swept in &effects.swept {
+        let refused = || SignError::Deposit(swept.outpoint);
+        let deposits = snapshot.deposits();
+        let known = deposits.iter().find(|deposit| deposit.outpoint == swept.outpoint);
+        let known = known.ok_or_else(refused)?;
+        let same_terms = known.terms.federation == snapshot.federation()
+            && known.terms.matches(&swept.script_pubkey)
+            && known.amount == swept.amount;
+        if !same_terms {
+            return Err(refused());
+        }
+        roles.push(InputRole::Deposit(known.terms.merkle_root()));
+    }
+    roles.resize(inputs, InputRole::Operator);
+    Ok(roles)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,157 @@
+//! A signer signs what it derives itself, and says why it refuses anything else.
+
+use std::sync::Arc;
+
+use bitcoin::secp256k1::Secp256k1;
+use tacit_protocol::Amount;
+use tacit_protocol::peg::vault::{DepositCoin, UnsignedVaultTx, VaultPlan, plan_vault_tx};
+use tacit_protocol::peg::{FeeRate, VaultContext, VaultFault, WithdrawalView};
+
+use super::{LocalSigner, SignError, VaultSigner};
+use crate::fixture::{World, federation, key, rate, terms, withdrawal};
+use crate::vault::{VaultSnapshot, VaultView, ViewError};
+
+struct View(Result<VaultSnapshot, ViewError>);
+
+impl VaultView for View {
+    fn snapshot(&self) -> Result<VaultSnapshot, ViewError> {
+        self.0.clone()
+    }
+}
+
+fn signer(snapshot: VaultSnapshot) -> LocalSigner {
+    LocalSigner::new(
+        federation(),
+        Arc::new(View(Ok(snapshot))),
+        FeeRate::from_sat_per_kwu(5_000),
+    )
+}
+
+fn plan(
+    world: &World,
+    deposits: &[DepositCoin],
+    withdrawals: &[(u64, WithdrawalView)],
+    q: FeeRate,
+) -> UnsignedVaultTx {
+    plan_vault_tx(&VaultPlan {
+        tip: world.vault_tip,
+        federation: federation().public_key(),
+        deposits,
+        withdrawals,
+        coins: &world.coins.spendable(),
+        q,
+        rate: q,
+        change_script: world.coins.script(),
+        top_up: Amount::ZERO,
+        p2a: false,
+    })
+    .unwrap()
+}
+
+/// A world with two deposits and two withdrawals, and the snapshot that shows them.
+fn setting() -> (World, Vec<DepositCoin>, Vec<(u64, WithdrawalView)>, VaultSnapshot) {
+    let mut world = World::new();
+    let deposits = vec![world.deposit(21, 100_000), world.deposit(22, 200_000)];
+    let withdrawals = vec![(4, withdrawal(31, 50_000)), (7, withdrawal(32, 60_000))];
+    let snapshot = VaultSnapshot::new(
+        world.coins.height(),
+        world.vault_tip,
+        federation().public_key(),
+        deposits.clone(),
+        withdrawals.clone(),
+    );
+    (world, deposits, withdrawals, snapshot)
+}
+
+#[test]
+fn an_honest_proposal_is_signed_for_vault_and_deposits() {
+    let (world, deposits, withdrawals, snapshot) = setting();
+    let tx = plan(&world, &deposits, &withdrawals, rate());
+    let signatures = signer(snapshot.clone()).sign_vault(&tx).unwrap();
+    assert_eq!(
+        signatures.len(),
+        3,
+        "vault and two deposits; the operator signs its own coins"
+    );
+    let secp = Secp256k1::verification_only();
+    let output = bitcoin::XOnlyPublicKey::from_slice(&snapshot.vault_script().as_bytes()[2..]);
+    secp.verify_schnorr(&signatures[0], &tx.sighash(0), &output.unwrap())
+        .unwrap();
+}
+
+#[test]
+fn another_tip_is_refused() {
+    let (mut world, deposits, withdrawals, snapshot) = setting();
+    world.vault_tip.outpoint = deposits[0].outpoint;
+    let tx = plan(&world, &deposits[1..], &withdrawals, rate());
+    let refused = signer(snapshot).sign_vault(&tx);
+    assert_eq!(refused, Err(SignError::Fault(VaultFault::TipNotFirst)));
+}
+
+#[test]
+fn a_deposit_of_unknown_terms_is_refused() {
+    let (mut world, deposits, withdrawals, snapshot) = setting();
+    let stranger = world.deposit(23, 100_000);
+    let tx = plan(
+        &world,
+        &[deposits[0].clone(), stranger.clone()],
+        &withdrawals,
+        rate(),
+    );
+    let refused = signer(snapshot.clone()).sign_vault(&tx);
+    assert_eq!(refused, Err(SignError::Deposit(stranger.outpoint)));
+    // The right outpoint with another note in the terms would sweep money that nobody is owed.
+    let forged = DepositCoin {
+        terms: terms(99),
+        ..deposits[0].clone()
+    };
+    let tx = plan(&world, &[forged], &withdrawals, rate());
+    let refused = signer(snapshot).sign_vault(&tx);
+    assert_eq!(refused, Err(SignError::Deposit(deposits[0].outpoint)));
+}
+
+#[test]
+fn unknown_or_altered_withdrawals_are_refused() {
+    let (world, _, mut withdrawals, snapshot) = setting();
+    withdrawals.push((9, withdrawal(33, 70_000)));
+    let tx = plan(&world, &[], &withdrawals, rate());
+    let refused = signer(snapshot.clone()).sign_vault(&tx);
+    assert_eq!(refused, Err(SignError::Fault(VaultFault::UnknownIndex(9))));
+    let altered = [(4, withdrawal(31, 50_000)), (7, withdrawal(34, 60_000))];
+    let refused = signer(snapshot).sign_vault(&plan(&world, &[], &altered, rate()));
+    assert_eq!(refused, Err(SignError::Fault(VaultFault::WrongScript(7))));
+}
+
+#[test]
+fn skipping_an_eligible_withdrawal_is_refused() {
+    let (world, _, withdrawals, snapshot) = setting();
+    let tx = plan(&world, &[], &withdrawals[1..], rate());
+    assert_eq!(signer(snapshot).sign_vault(&tx), Err(SignError::Skipped(4)));
+}
+
+#[test]
+fn a_rate_above_the_ceiling_is_refused() {
+    let (world, deposits, _, snapshot) = setting();
+    let tx = plan(&world, &deposits, &[], FeeRate::from_sat_per_kwu(6_000));
+    let refused = signer(snapshot).sign_vault(&tx);
+    assert_eq!(
+        refused,
+        Err(SignError::RateCeiling {
+            q: 6_000,
+            ceiling: 5_000
+        })
+    );
+}
+
+#[test]
+fn a_halted_a_blind_and_a_foreign_signer_refuse() {
+    let (world, deposits, withdrawals, snapshot) = setting();
+    let tx = plan(&world, &deposits, &withdrawals, rate());
+    let halted = signer(snapshot.clone().halt("a vault fault")).sign_vault(&tx);
+    assert_eq!(halted, Err(SignError::Halted("a vault fault".to_owned())));
+    let error = ViewError("database closed".to_owned());
+    let blind = LocalSigner::new(federation(), Arc::new(View(Err(error.clone()))), rate());
+    assert_eq!(blind.sign_vault(&tx), Err(SignError::View(error)));
+    let foreign = LocalSigner::new(key(9), Arc::new(View(Ok(snapshot))), rate());
+    assert!(matches!(foreign.sign_vault(&tx), Err(SignError::Key { .. })));
+}

@@ -1,0 +1,386 @@
+//! Moves the vault: builds, writes down, sends and re-sends vault transactions.
+//!
+//! There is at most one vault transaction per vault tip, and only on a confirmed tip. Every version
+//! of it spends the tip, so a payout can never happen twice, however often it is planned: a version
+//! that the node refuses for good (a deposit was taken back, a coin vanished, fees rose) is replaced
+//! by a new plan. What goes in is decided by `protocol::peg::vault::select_vault`; who signs, by the
+//! [`VaultSigner`]. Specification: `docs/spec/bitcoin.md`.
+
+use std::sync::Arc;
+
+use bitcoin::secp256k1::Secp256k1;
+use bitcoin::secp256k1::schnorr::Signature;
+use bitcoin::{OutPoint, Transaction, Txid, XOnlyPublicKey};
+use tacit_protocol::Amount;
+use tacit_protocol::peg::coins::CoinError;
+use tacit_protocol::peg::vault::{
+    Held, InputRole, PlanError, Selection, UnsignedVaultTx, VaultPlan, plan_vault_tx, select_vault,
+};
+use tacit_protocol::peg::{FeeRate, VaultContext, VaultFault, check_vault_tx};
+use thiserror::Error;
+
+use crate::chain_link::Fate;
+use crate::client::{BitcoinClient, ClientError};
+use crate::coins::CoinBook;
+use crate::journal::{Journal, JournalError, outpoint_key};
+use crate::keys::SigningKey;
+use crate::signer::{SignError, VaultSigner};
+
+mod entry;
+mod snapshot;
+
+use entry::Entry;
+pub use snapshot::{VaultSnapshot, VaultView, ViewError};
+
+/// What journal keys of vault transactions start with.
+const PREFIX: &[u8] = b"vault/";
+
+/// Why no vault transaction was made.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum VaultError {
+    /// It cannot be built.
+    #[error("the vault transaction cannot be built: {0}")]
+    Plan(#[from] PlanError),
+    /// The signer refuses.
+    #[error("the signer refuses: {0}")]
+    Sign(#[from] SignError),
+    /// The signer gave too many signatures, or too few.
+    #[error("the signer gave {found} signatures for {wanted} inputs")]
+    SignatureCount {
+        /// Given.
+        found: usize,
+        /// Inputs that are the federation's.
+        wanted: usize,
+    },
+    /// A signature does not verify.
+    #[error("the signature of input {0} does not verify; is the signer's key the federation's?")]
+    BadSignature(usize),
+    /// What was built breaks a rule; it was not sent.
+    #[error("the planned vault transaction breaks a rule and was not sent: {0}")]
+    Fault(#[from] VaultFault),
+    /// The journal failed; nothing was sent that is not in it.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The Bitcoin node gave no answer.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+}
+
+/// What the vault does at the moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum VaultState {
+    /// There is nothing to sweep or pay.
+    Idle,
+    /// The chain's state forbids any action, for this reason.
+    Halted(String),
+    /// A transaction was made and sent now.
+    Sent {
+        /// Its identifier.
+        txid: Txid,
+        /// Deposits it sweeps.
+        deposits: usize,
+        /// Withdrawals it pays.
+        withdrawals: usize,
+        /// The fee it pays.
+        fee: u64,
+    },
+    /// A transaction is in the mempool.
+    InMempool(Txid),
+    /// A transaction had fallen out of the mempool and was sent again.
+    Resent(Txid),
+    /// A transaction is in a block that the snapshot does not know yet.
+    Confirmed(Txid),
+    /// The node refuses the transaction for now, for this reason.
+    Stuck {
+        /// Its identifier.
+        txid: Txid,
+        /// The node's reason.
+        reason: String,
+    },
+    /// The operator's coins do not pay for the transaction.
+    OutOfCoins(CoinError),
+}
+
+/// What the vault did, and which withdrawals wait.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VaultReport {
+    /// What it does.
+    pub state: VaultState,
+    /// Withdrawals that wait, with their reasons; filled when a transaction was planned.
+    pub held: Vec<Held>,
+}
+
+/// The rates of a vault transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VaultRates {
+    /// What users are charged by.
+    pub shares: FeeRate,
+    /// What the whole transaction pays; the operator pays the difference.
+    pub whole: FeeRate,
+}
+
+impl VaultRates {
+    /// Users and operator at the same rate.
+    #[must_use]
+    pub fn at(rate: FeeRate) -> Self {
+        Self {
+            shares: rate,
+            whole: rate,
+        }
+    }
+}
+
+/// What the vault is operated with.
+#[derive(Clone)]
+pub struct VaultConfig {
+    /// The way to Bitcoin.
+    pub client: Arc<dyn BitcoinClient>,
+    /// Where transactions are written down.
+    pub journal: Arc<dyn Journal>,
+    /// Who signs for the federation.
+    pub signer: Arc<dyn VaultSigner>,
+    /// The secret of the operator's coins.
+    pub operator_key: Arc<SigningKey>,
+    /// Blocks after which a vault transaction is buried: the chain's finality depth.
+    pub depth: u32,
+}
+
+/// Operates the vault.
+pub struct VaultOperator {
+    config: VaultConfig,
+}
+
+impl VaultOperator {
+    /// An operator; [`Self::resume`] comes next.
+    #[must_use]
+    pub fn new(config: VaultConfig) -> Self {
+        Self { config }
+    }
+
+    /// Reserves the coins of everything in flight; called once at start.
+    ///
+    /// # Errors
+    /// [`VaultError::Journal`].
+    pub fn resume(&self, coins: &mut CoinBook) -> Result<(), VaultError> {
+        for (key, value) in self.config.journal.list(PREFIX)? {
+            coins.reserve(&key, Entry::decode(&key, &value)?.operator_inputs());
+        }
+        Ok(())
+    }
+
+    /// Does what there is to do after a block: settles old transactions, re-sends the one in
+    /// flight, or makes one.
+    ///
+    /// # Errors
+    /// [`VaultError`]; the next call takes up where this one ended.
+    pub fn tend(
+        &self,
+        snapshot: &VaultSnapshot,
+        rates: VaultRates,
+        coins: &mut CoinBook,
+    ) -> Result<VaultReport, VaultError> {
+        self.settle(snapshot, coins)?;
+        let report = |state| {
+            Ok(VaultReport {
+                state,
+                held: Vec::new(),
+            })
+        };
+        let key = outpoint_key(PREFIX, &snapshot.tip().outpoint);
+        let in_flight = match self.config.journal.get(&key)? {
+            Some(bytes) => Some(Entry::decode(&key, &bytes)?),
+            None => None,
+        };
+        if let Some(entry) = &in_flight
+            && let Some(state) = self.whereabouts(entry)?
+        {
+            return report(state);
+        }
+        if let Some(reason) = snapshot.halted() {
+            return report(VaultState::Halted(reason.to_owned()));
+        }
+        if let Some(entry) = &in_flight {
+            let txid = entry.tx.compute_txid();
+            match self.config.client.send(&entry.tx) {
+                Ok(_) => return report(VaultState::Resent(txid)),
+                // Whatever the reason: this version is not in the mempool, and another one shares
+                // its first input.
+                Err(ClientError::Rejected { reason, .. }) => {
+                    tracing::warn!(%txid, reason, "vault transaction refused, planning anew");
+                    coins.release(&key);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.make(&key, in_flight.as_ref(), snapshot, rates, coins)
+    }
+
+    /// Where a transaction in flight is, if the node has it.
+    fn whereabouts(&self, entry: &Entry) -> Result<Option<VaultState>, VaultError> {
+        for txid in entry.versions() {
+            if self.config.client.mempool_entry(&txid)?.is_some() {
+                return Ok(Some(VaultState::InMempool(txid)));
+            }
+            if self
+                .config
+                .client
+                .unspent(&OutPoint { txid, vout: 0 }, false)?
+                .is_some()
+            {
+                return Ok(Some(VaultState::Confirmed(txid)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Plans, signs, writes down and sends.
+    fn make(
+        &self,
+        key: &[u8],
+        old: Option<&Entry>,
+        snapshot: &VaultSnapshot,
+        rates: VaultRates,
+        coins: &mut CoinBook,
+    ) -> Result<VaultReport, VaultError> {
+        let Selection {
+            deposits,
+            withdrawals,
+            held,
+        } = select_vault(
+            snapshot.deposits(),
+            snapshot.withdrawals().iter().cloned(),
+            rates.shares,
+        );
+        if deposits.is_empty() && withdrawals.is_empty() {
+            return Ok(VaultReport {
+                state: VaultState::Idle,
+                held,
+            });
+        }
+        let pool = coins.spendable();
+        let planned = plan_vault_tx(&VaultPlan {
+            tip: snapshot.tip(),
+            federation: snapshot.federation(),
+            deposits: &deposits,
+            withdrawals: &withdrawals,
+            coins: &pool,
+            q: rates.shares,
+            rate: rates.whole,
+            change_script: coins.script(),
+            top_up: Amount::ZERO,
+            p2a: false,
+        });
+        let unsigned = match planned {
+            Ok(unsigned) => unsigned,
+            Err(PlanError::Coins(error)) => {
+                return Ok(VaultReport {
+                    state: VaultState::OutOfCoins(error),
+                    held,
+                });
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let fee = unsigned.fee();
+        let prevouts = unsigned.prevouts().to_vec();
+        let operator: Vec<OutPoint> = unsigned
+            .tx()
+            .input
+            .iter()
+            .zip(unsigned.roles())
+            .filter(|(_, role)| **role == InputRole::Operator)
+            .map(|(input, _)| input.previous_output)
+            .collect();
+        let tx = self.sign(unsigned)?;
+        check_vault_tx(&tx, &prevouts, snapshot)?;
+        let txid = tx.compute_txid();
+        let superseded: Vec<Txid> = old
+            .map(Entry::versions)
+            .unwrap_or_default()
+            .into_iter()
+            .filter(|version| *version != txid)
+            .collect();
+        let spends = snapshot.tip().outpoint;
+        let entry = Entry {
+            spends,
+            tx,
+            operator,
+            superseded,
+            fate: Fate::Waiting,
+        };
+        self.config.journal.put(key, &entry.encode())?;
+        coins.reserve(key, entry.operator_inputs());
+        let state = match self.config.client.send(&entry.tx) {
+            Ok(_) => {
+                let (deposits, withdrawals) = (deposits.len(), withdrawals.len());
+                VaultState::Sent {
+                    txid,
+                    deposits,
+                    withdrawals,
+                    fee,
+                }
+            }
+            Err(ClientError::Rejected { reason, .. }) => VaultState::Stuck { txid, reason },
+            Err(error) => return Err(error.into()),
+        };
+        Ok(VaultReport { state, held })
+    }
+
+    /// Joins the federation's signatures and the operator's, and verifies every one.
+    fn sign(&self, unsigned: UnsignedVaultTx) -> Result<Transaction, VaultError> {
+        let federation = self.config.signer.sign_vault(&unsigned)?;
+        let is_ours = |role: &&InputRole| **role == InputRole::Operator;
+        let wanted = unsigned.roles().iter().filter(|role| !is_ours(role)).count();
+        if federation.len() != wanted {
+            return Err(VaultError::SignatureCount {
+                found: federation.len(),
+                wanted,
+            });
+        }
+        let mut federation = federation.into_iter();
+        let mut signatures: Vec<Signature> = Vec::with_capacity(unsigned.roles().len());
+        let secp = Secp256k1::verification_only();
+        for (input, role) in unsigned.roles().iter().enumerate() {
+            let message = unsigned.sighash(input);
+            let signature = match role {
+                InputRole::Operator => self.config.operator_key.sign_key_path(&message, None),
+                InputRole::Vault | InputRole::Deposit(_) => {
+                    federation.next().expect("they were counted above")
+                }
+            };
+            let key = output_key(&unsigned, input).ok_or(VaultError::BadSignature(input))?;
+            secp.verify_schnorr(&signature, &message, &key)
+                .map_err(|_| VaultError::BadSignature(input))?;
+            signatures.push(signature);
+        }
+        Ok(unsigned.finalise(&signatures))
+    }
+
+    /// Follows the fate of older transactions and forgets those that are buried.
+    fn settle(&self, snapshot: &VaultSnapshot, coins: &mut CoinBook) -> Result<(), VaultError> {
+        let tip = snapshot.tip().outpoint;
+        for (key, value) in self.config.journal.list(PREFIX)? {
+            let mut entry = Entry::decode(&key, &value)?;
+            let fate = entry
+                .fate
+                .next(entry.spends, &entry.versions(), tip, snapshot.height());
+            if fate.is_buried(snapshot.height(), self.config.depth) {
+                self.config.journal.delete(&key)?;
+                coins.release(&key);
+            } else if fate != entry.fate {
+                entry.fate = fate;
+                self.config.journal.put(&key, &entry.encode())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The key that the output spent by an input pays to.
+fn output_key(unsigned: &UnsignedVaultTx, input: usize) -> Option<XOnlyPublicKey> {
+    let script = &unsigned.prevouts().get(input)?.script_pubkey;
+    let key = script.is_p2tr().then(|| script.as_bytes().get(2..))??;
+    XOnlyPublicKey::from_slice(key).ok()
+}
+
+#[cfg(test)]
+mod tests;

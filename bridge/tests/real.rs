@@ -1,0 +1,12 @@
+//! The bridge against Bitcoin Core itself, in regtest with the standard relay policy.
+//!
+//! `BITCOIND_EXE` names the program (`. scripts/env.sh`); without it every test fails and says so.
+
+#[cfg(test)]
+mod real {
+    mod anchor;
+    mod client;
+    mod deposit;
+    mod setting;
+    mod vault;
+}

@@ -1,0 +1,160 @@
+//! Vault transactions pass the standard relay policy and the rules that every follower checks.
+
+use std::sync::Arc;
+
+use bitcoin::{Amount, OutPoint};
+use tacit_bridge::signer::LocalSigner;
+use tacit_bridge::vault::{
+    VaultConfig, VaultOperator, VaultRates, VaultReport, VaultSnapshot, VaultState, VaultView, ViewError,
+};
+use tacit_protocol::peg::vault::DepositCoin;
+use tacit_protocol::peg::{Exit, ExitScript, VaultEffects, WithdrawalView, check_vault_tx};
+
+use super::setting::{Setting, federation, key, operator, payee, rate};
+
+struct View(VaultSnapshot);
+
+impl VaultView for View {
+    fn snapshot(&self) -> Result<VaultSnapshot, ViewError> {
+        Ok(self.0.clone())
+    }
+}
+
+fn withdrawal(tag: u8, sats: u64) -> WithdrawalView {
+    let amount = |sats| tacit_protocol::Amount::from_sat(sats).unwrap();
+    let script = ExitScript::new(payee(tag)).unwrap();
+    let exit = Exit::new(amount(sats), script, amount(5_000), key(tag).public_key()).unwrap();
+    WithdrawalView {
+        amount: exit.amount(),
+        script: exit.script().clone(),
+        max_l1_fee: exit.max_l1_fee(),
+        deep: true,
+        paid: false,
+    }
+}
+
+fn snapshot(
+    setting: &Setting,
+    deposits: &[DepositCoin],
+    withdrawals: &[(u64, WithdrawalView)],
+) -> VaultSnapshot {
+    let (height, key) = (setting.coins.height(), federation().public_key());
+    VaultSnapshot::new(
+        height,
+        setting.vault,
+        key,
+        deposits.to_vec(),
+        withdrawals.to_vec(),
+    )
+}
+
+fn tend(setting: &mut Setting, snapshot: &VaultSnapshot) -> VaultReport {
+    setting.follow();
+    let view = Arc::new(View(snapshot.clone()));
+    let operator = VaultOperator::new(VaultConfig {
+        client: setting.client(),
+        journal: setting.journal.clone(),
+        signer: Arc::new(LocalSigner::new(federation(), view, rate())),
+        operator_key: operator(),
+        depth: 2,
+    });
+    operator
+        .tend(snapshot, VaultRates::at(rate()), &mut setting.coins)
+        .unwrap()
+}
+
+/// Mines a block and judges the vault transaction in it as a follower does.
+fn mine_and_check(setting: &mut Setting, snapshot: &VaultSnapshot) -> VaultEffects {
+    setting.mine(1);
+    let tx = setting
+        .spender_in_tip(setting.vault.outpoint)
+        .expect("it was mined");
+    assert_eq!(tx.tx().version.0, 3);
+    let effects = check_vault_tx(tx.tx(), tx.prevouts(), snapshot).expect("no fault");
+    setting.vault = effects.new_tip;
+    effects
+}
+
+#[test]
+fn a_sweep_with_payouts_is_accepted_mined_and_without_fault() {
+    let mut setting = Setting::new();
+    let deposits = [setting.deposit(21, 300_000, 0), setting.deposit(22, 50_000, 2)];
+    let owed = [(0, withdrawal(31, 80_000)), (2, withdrawal(32, 90_000))];
+    let state = snapshot(&setting, &deposits, &owed);
+    let report = tend(&mut setting, &state);
+    let VaultState::Sent {
+        deposits: 2,
+        withdrawals: 2,
+        ..
+    } = report.state
+    else {
+        panic!("it was sent: {report:?}")
+    };
+    let effects = mine_and_check(&mut setting, &state);
+    assert_eq!((effects.swept.len(), effects.paid.len()), (2, 2));
+    let share = rate().payout_share(&owed[0].1.script).to_sat();
+    let output = OutPoint {
+        txid: effects.new_tip.outpoint.txid,
+        vout: effects.paid[0].vout,
+    };
+    let paid = setting.client().unspent(&output, false).unwrap().unwrap();
+    assert_eq!(
+        paid.txout.value,
+        Amount::from_sat(80_000 - share),
+        "exit minus share"
+    );
+    assert_eq!(paid.txout.script_pubkey, payee(31));
+}
+
+#[test]
+fn a_vault_transaction_that_a_reorganisation_drops_is_sent_again() {
+    let mut setting = Setting::new();
+    let owed = [(0, withdrawal(31, 80_000))];
+    let (before, state) = (setting.vault, snapshot(&setting, &[], &owed));
+    let VaultState::Sent { txid, .. } = tend(&mut setting, &state).state else {
+        panic!("sent")
+    };
+    mine_and_check(&mut setting, &state);
+
+    setting.faucet.reorganise(1).unwrap();
+    setting.lose_mempool();
+    setting.vault = before;
+    let state = snapshot(&setting, &[], &owed);
+    assert_eq!(tend(&mut setting, &state).state, VaultState::Resent(txid));
+    assert_eq!(tend(&mut setting, &state).state, VaultState::InMempool(txid));
+    let effects = mine_and_check(&mut setting, &state);
+    assert_eq!(effects.new_tip.outpoint.txid, txid, "the same bytes, paid once");
+}
+
+#[test]
+fn the_next_transaction_waits_until_the_first_one_is_confirmed() {
+    let mut setting = Setting::new();
+    let first = snapshot(&setting, &[], &[(0, withdrawal(31, 80_000))]);
+    let VaultState::Sent { txid, .. } = tend(&mut setting, &first).state else {
+        panic!("sent")
+    };
+    let owed = [(0, withdrawal(31, 80_000)), (1, withdrawal(32, 70_000))];
+    let more = snapshot(&setting, &[], &owed);
+    assert_eq!(tend(&mut setting, &more).state, VaultState::InMempool(txid));
+    mine_and_check(&mut setting, &first);
+    let second = snapshot(&setting, &[], &owed[1..]);
+    assert!(matches!(
+        tend(&mut setting, &second).state,
+        VaultState::Sent { .. }
+    ));
+    assert_eq!(mine_and_check(&mut setting, &second).paid.len(), 1);
+}
+
+#[test]
+fn fifty_payouts_fit_one_transaction() {
+    let mut setting = Setting::new();
+    let owed: Vec<_> = (0..50u8)
+        .map(|i| (u64::from(i), withdrawal(100 + i, 30_000 + u64::from(i))))
+        .collect();
+    let state = snapshot(&setting, &[], &owed);
+    assert!(matches!(
+        tend(&mut setting, &state).state,
+        VaultState::Sent { withdrawals: 50, .. }
+    ));
+    assert_eq!(mine_and_check(&mut setting, &state).paid.len(), 50);
+}
