@@ -64,7 +64,10 @@ impl CircuitId {
             Self::Batch(BatchShape::B48x16) => include_str!("../pinned/batch-48-16-v1.txt"),
             Self::Batch(BatchShape::B192x32) => include_str!("../pinned/batch-192-32-v1.txt"),
         };
-        let digest = pin.lines().find_map(|line| line.strip_prefix("digest = ")).expect("a pin has a digest");
+        let digest = pin
+            .lines()
+            .find_map(|line| line.strip_prefix("digest = "))
+            .expect("a pin has a digest");
         let mut bytes = [0; 32];
         hex::decode_to_slice(digest, &mut bytes).expect("a digest is 64 hexadecimal digits");
         bytes

@@ -22,7 +22,11 @@ impl Amount {
     /// # Errors
     /// [`DecodeError::OutOfRange`] above 21 million bitcoin.
     pub fn from_sat(sats: u64) -> Result<Self, DecodeError> {
-        if sats > Self::MAX.0 { Err(DecodeError::OutOfRange("amount")) } else { Ok(Self(sats)) }
+        if sats > Self::MAX.0 {
+            Err(DecodeError::OutOfRange("amount"))
+        } else {
+            Ok(Self(sats))
+        }
     }
 
     /// The number of satoshi.
@@ -40,7 +44,9 @@ impl Amount {
     /// The sum, if it is an amount.
     #[must_use]
     pub fn checked_add(self, other: Self) -> Option<Self> {
-        self.0.checked_add(other.0).and_then(|sum| Self::from_sat(sum).ok())
+        self.0
+            .checked_add(other.0)
+            .and_then(|sum| Self::from_sat(sum).ok())
     }
 
     /// The difference, if it is not negative.

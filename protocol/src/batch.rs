@@ -109,7 +109,10 @@ impl BatchShape {
     }
 }
 
-const _: () = assert!(2 * 192 + 32 < SUBTREE_LEAVES, "the largest shape fits its subtree");
+const _: () = assert!(
+    2 * 192 + 32 < SUBTREE_LEAVES,
+    "the largest shape fits its subtree"
+);
 
 /// A deposit that a batch credits: which swept deposit, and the two leaves of its script.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,8 +137,8 @@ impl Decode for DepositClaim {
     fn decode_from(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let sweep = reader.u32()?;
         let inner = reader.field()?;
-        let refund = XOnlyPublicKey::from_slice(reader.take(32)?)
-            .map_err(|_| DecodeError::BadPoint("refund key"))?;
+        let refund =
+            XOnlyPublicKey::from_slice(reader.take(32)?).map_err(|_| DecodeError::BadPoint("refund key"))?;
         Ok(Self { sweep, inner, refund })
     }
 }
@@ -174,7 +177,9 @@ impl Encode for Batch {
             out.extend_from_slice(&field::to_bytes(operator));
         }
         for transfer in &self.transfers {
-            let index = self.anchor_index(transfer.anchor).expect("a batch opens its transfers' anchors");
+            let index = self
+                .anchor_index(transfer.anchor)
+                .expect("a batch opens its transfers' anchors");
             transfer.encode_in_batch(index, out);
         }
         for deposit in &self.deposits {
@@ -198,14 +203,25 @@ impl Decode for Batch {
         }
         let state = reader.field()?;
         let proof = ProofBytes(reader.array()?);
-        let anchors = (0..shape.anchors()).map(|_| reader.u24()).collect::<Result<Vec<_>, _>>()?;
+        let anchors = (0..shape.anchors())
+            .map(|_| reader.u24())
+            .collect::<Result<Vec<_>, _>>()?;
         let operator = if has_operator { Some(reader.field()?) } else { None };
         let transfers = (0..n_transfers)
             .map(|_| Transfer::decode_in_batch(reader, &anchors))
             .collect::<Result<Vec<_>, _>>()?;
-        let deposits =
-            (0..n_deposits).map(|_| DepositClaim::decode_from(reader)).collect::<Result<_, _>>()?;
-        let batch = Self { shape, operator, state, proof, anchors, transfers, deposits };
+        let deposits = (0..n_deposits)
+            .map(|_| DepositClaim::decode_from(reader))
+            .collect::<Result<_, _>>()?;
+        let batch = Self {
+            shape,
+            operator,
+            state,
+            proof,
+            anchors,
+            transfers,
+            deposits,
+        };
         batch.check_anchor_indices()?;
         Ok(batch)
     }
@@ -215,15 +231,26 @@ impl Batch {
     /// The index by which a transfer with this anchor names it: the first that matches.
     #[must_use]
     pub fn anchor_index(&self, anchor: u32) -> Option<u8> {
-        self.anchors.iter().position(|a| *a == anchor).and_then(|i| u8::try_from(i).ok())
+        self.anchors
+            .iter()
+            .position(|a| *a == anchor)
+            .and_then(|i| u8::try_from(i).ok())
     }
 
     /// Padding repeats the last anchor, so that one list of anchors has one encoding.
     fn check_anchor_indices(&self) -> Result<(), DecodeError> {
-        let distinct = self.anchors.iter().enumerate().take_while(|(i, a)| !self.anchors[..*i].contains(a));
+        let distinct = self
+            .anchors
+            .iter()
+            .enumerate()
+            .take_while(|(i, a)| !self.anchors[..*i].contains(a));
         let n = distinct.count();
         let padded = self.anchors[n..].iter().all(|a| *a == self.anchors[n - 1]);
-        if padded { Ok(()) } else { Err(DecodeError::Unknown("padding of the anchors")) }
+        if padded {
+            Ok(())
+        } else {
+            Err(DecodeError::Unknown("padding of the anchors"))
+        }
     }
 
     /// The canonical list of `shape.anchors()` anchors for these distinct ones; `None` if too many.
@@ -296,7 +323,9 @@ impl BatchData {
     /// Sum of all fees; `None` if it is no amount.
     #[must_use]
     pub fn total_fee(&self) -> Option<Amount> {
-        self.slots.iter().try_fold(Amount::ZERO, |sum, slot| sum.checked_add(slot.fee))
+        self.slots
+            .iter()
+            .try_fold(Amount::ZERO, |sum, slot| sum.checked_add(slot.fee))
     }
 
     /// Leaves of the batch's notes subtree: outputs by slot, deposits, the fee note.
@@ -323,15 +352,32 @@ impl BatchData {
     /// `anchor_roots` are the notes roots of `anchors`.
     #[must_use]
     pub fn digest(&self, chain: F, anchor_roots: &[F]) -> F {
-        let anchors = self.anchors.iter().rev().fold(F::from(0u64), |acc, a| acc * field::pow2(24) + F::from(*a));
-        let mut inputs = vec![chain, F::from(self.number), self.shape.field(), self.operator, anchors];
+        let anchors = self
+            .anchors
+            .iter()
+            .rev()
+            .fold(F::from(0u64), |acc, a| acc * field::pow2(24) + F::from(*a));
+        let mut inputs = vec![
+            chain,
+            F::from(self.number),
+            self.shape.field(),
+            self.operator,
+            anchors,
+        ];
         inputs.extend_from_slice(anchor_roots);
         for slot in &self.slots {
             inputs.extend(slot.digest_inputs());
         }
-        inputs.resize(5 + self.shape.anchors() + Slot::DIGEST_INPUTS * self.shape.slots(), F::from(0u64));
+        inputs.resize(
+            5 + self.shape.anchors() + Slot::DIGEST_INPUTS * self.shape.slots(),
+            F::from(0u64),
+        );
         for credit in &self.credits {
-            inputs.extend([credit.v.to_field() + field::pow2(64), credit.inner, credit.outpoint]);
+            inputs.extend([
+                credit.v.to_field() + field::pow2(64),
+                credit.inner,
+                credit.outpoint,
+            ]);
         }
         inputs.resize(Self::digest_len(self.shape), F::from(0u64));
         hash(Tag::Digest, &inputs)
@@ -350,9 +396,8 @@ impl Slot {
 
     /// `(fee + 2^64·exit + 2^128·enabled + 2^129·anchor index, nf0, nf1, cm0, cm1, ctx)`.
     fn digest_inputs(&self) -> [F; Self::DIGEST_INPUTS] {
-        let word = out_field(self.fee, self.exit)
-            + field::pow2(128)
-            + F::from(self.anchor_index) * field::pow2(129);
+        let word =
+            out_field(self.fee, self.exit) + field::pow2(128) + F::from(self.anchor_index) * field::pow2(129);
         [
             word,
             self.nf[0].to_field(),

@@ -66,7 +66,9 @@ impl<'a> Reader<'a> {
     /// [`DecodeError::UnexpectedEnd`].
     pub fn take(&mut self, n: usize) -> Result<&'a [u8], DecodeError> {
         if n > self.0.len() {
-            return Err(DecodeError::UnexpectedEnd { needed: n - self.0.len() });
+            return Err(DecodeError::UnexpectedEnd {
+                needed: n - self.0.len(),
+            });
         }
         let (head, tail) = self.0.split_at(n);
         self.0 = tail;
@@ -77,8 +79,14 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// [`DecodeError::UnexpectedEnd`].
+    ///
+    /// # Panics
+    /// Never: [`Reader::take`] returns the length asked for.
     pub fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
-        Ok(self.take(N)?.try_into().expect("take returns the length asked for"))
+        Ok(self
+            .take(N)?
+            .try_into()
+            .expect("take returns the length asked for"))
     }
 
     /// Takes one byte.

@@ -17,6 +17,9 @@ pub const FIELD_BITS: usize = 254;
 ///
 /// # Errors
 /// [`DecodeError::NonCanonicalField`] if the integer is not below the modulus.
+///
+/// # Panics
+/// Never: 32 bytes are four times eight.
 pub fn from_bytes(bytes: &[u8; 32]) -> Result<F, DecodeError> {
     let mut limbs = [0u64; 4];
     for (limb, chunk) in limbs.iter_mut().zip(bytes.chunks_exact(8)) {
@@ -40,6 +43,9 @@ pub fn from_uniform(bytes: &[u8; 64]) -> F {
 }
 
 /// The low `n` bits of the canonical representative of `x`, as a field element (`n` ≤ 253).
+///
+/// # Panics
+/// If `n` is above 253 and the value does not fit.
 #[must_use]
 pub fn low(x: &F, n: usize) -> F {
     let mut limbs = x.into_bigint().0;
@@ -51,6 +57,9 @@ pub fn low(x: &F, n: usize) -> F {
 }
 
 /// `2^n` as a field element (`n` ≤ 253).
+///
+/// # Panics
+/// If `n` is above 253.
 #[must_use]
 pub fn pow2(n: usize) -> F {
     let mut limbs = [0u64; 4];

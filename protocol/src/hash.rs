@@ -66,7 +66,12 @@ impl Tag {
 /// `H[tag](inputs)`: the Poseidon2 sponge described in the module documentation.
 #[must_use]
 pub fn hash(tag: Tag, inputs: &[F]) -> F {
-    let mut state = [F::from(0u64), F::from(0u64), F::from(0u64), tag.capacity(inputs.len())];
+    let mut state = [
+        F::from(0u64),
+        F::from(0u64),
+        F::from(0u64),
+        tag.capacity(inputs.len()),
+    ];
     for block in inputs.chunks(3) {
         for (lane, x) in state.iter_mut().zip(block) {
             *lane += x;
@@ -181,7 +186,12 @@ impl B2 {
     /// Starts a hash under `label`.
     #[must_use]
     pub fn new(label: Label) -> Self {
-        Self(Params::new().hash_length(64).personal(label.name().as_bytes()).to_state())
+        Self(
+            Params::new()
+                .hash_length(64)
+                .personal(label.name().as_bytes())
+                .to_state(),
+        )
     }
 
     /// Absorbs one field of any length.

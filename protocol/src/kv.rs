@@ -34,8 +34,15 @@ pub enum KvError {
 impl KvError {
     /// Damage found under `key`.
     #[must_use]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "callers hand over an error they are done with"
+    )]
     pub fn corrupt(key: &[u8], reason: impl ToString) -> Self {
-        Self::Corrupt { key: hex::encode(key), reason: reason.to_string() }
+        Self::Corrupt {
+            key: hex::encode(key),
+            reason: reason.to_string(),
+        }
     }
 }
 
@@ -68,7 +75,9 @@ pub trait KvRead {
 /// # Errors
 /// [`KvError::Io`], or [`KvError::Corrupt`] if the value does not decode.
 pub fn get_decoded<T: Decode>(kv: &dyn KvRead, key: &[u8]) -> Result<Option<T>, KvError> {
-    kv.get(key)?.map(|bytes| T::decode(&bytes).map_err(|e| KvError::corrupt(key, e))).transpose()
+    kv.get(key)?
+        .map(|bytes| T::decode(&bytes).map_err(|e| KvError::corrupt(key, e)))
+        .transpose()
 }
 
 /// A set of writes: `Some` puts, `None` deletes.
@@ -97,7 +106,11 @@ impl Delta {
     /// # Errors
     /// [`KvError::Io`] if `base` fails.
     pub fn undo(&self, base: &dyn KvRead) -> Result<Self, KvError> {
-        let old = self.0.keys().map(|key| Ok((key.clone(), base.get(key)?))).collect::<Result<_, KvError>>()?;
+        let old = self
+            .0
+            .keys()
+            .map(|key| Ok((key.clone(), base.get(key)?)))
+            .collect::<Result<_, KvError>>()?;
         Ok(Self(old))
     }
 }
@@ -149,7 +162,10 @@ impl<'a> Overlay<'a> {
     /// An empty overlay.
     #[must_use]
     pub fn new(base: &'a dyn KvRead) -> Self {
-        Self { base, delta: Delta::default() }
+        Self {
+            base,
+            delta: Delta::default(),
+        }
     }
 
     /// Puts a value.
@@ -233,7 +249,11 @@ impl KvRead for View<'_> {
                 vacant.insert(Some(value));
             }
         }
-        Ok(merged.into_iter().filter_map(|(k, v)| Some((k, v?))).take(limit).collect())
+        Ok(merged
+            .into_iter()
+            .filter_map(|(k, v)| Some((k, v?)))
+            .take(limit)
+            .collect())
     }
 
     fn last_in(&self, start: &[u8], last: &[u8]) -> Result<Option<Pair>, KvError> {

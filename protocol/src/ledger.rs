@@ -99,7 +99,11 @@ impl BatchTrace {
     #[must_use]
     pub fn public_inputs(&self) -> [F; 3] {
         let roots: Vec<F> = self.anchors.iter().map(|a| a.state.notes_root).collect();
-        [self.before.commitment(), self.after.commitment(), self.data.digest(self.chain, &roots)]
+        [
+            self.before.commitment(),
+            self.after.commitment(),
+            self.data.digest(self.chain, &roots),
+        ]
     }
 }
 
@@ -172,7 +176,10 @@ fn check_shape(data: &BatchData) -> Result<(), LedgerError> {
     if !fits {
         return Err(LedgerError::Shape);
     }
-    let bad = data.slots.iter().position(|slot| usize::from(slot.anchor_index) >= data.anchors.len());
+    let bad = data
+        .slots
+        .iter()
+        .position(|slot| usize::from(slot.anchor_index) >= data.anchors.len());
     bad.map_or(Ok(()), |i| Err(LedgerError::AnchorIndex(i)))
 }
 
@@ -200,7 +207,10 @@ fn step(
         return Err(LedgerError::BatchLimit);
     }
     if data.number != number {
-        return Err(LedgerError::WrongNumber { expected: number, found: data.number });
+        return Err(LedgerError::WrongNumber {
+            expected: number,
+            found: data.number,
+        });
     }
     check_shape(data)?;
     let traced = trace_chain.is_some();
@@ -210,8 +220,11 @@ fn step(
     HISTORY.set(kv, u64::from(before.batch), before.commitment())?;
     let anchors = open_anchors(kv, data, traced)?;
 
-    let nullifier_top =
-        if traced { NULLIFIERS.level(kv, NULLIFIER_LOW_LEVELS, NULLIFIER_TOP as u64)? } else { Vec::new() };
+    let nullifier_top = if traced {
+        NULLIFIERS.level(kv, NULLIFIER_LOW_LEVELS, NULLIFIER_TOP as u64)?
+    } else {
+        Vec::new()
+    };
     let mut nfs = vec![None; 2 * data.shape.slots()];
     for (i, slot) in data.slots.iter().enumerate() {
         nfs[2 * i] = Some(slot.nf[0]);
@@ -261,7 +274,11 @@ fn open_anchors(kv: &dyn KvRead, data: &BatchData, traced: bool) -> Result<Vec<A
     for &a in &data.anchors {
         let state = if a < data.number { state(kv, a)? } else { None };
         let state = state.ok_or(LedgerError::UnknownAnchor(a))?;
-        let path = if traced { HISTORY.path(kv, u64::from(a))? } else { MerklePath { siblings: Vec::new() } };
+        let path = if traced {
+            HISTORY.path(kv, u64::from(a))?
+        } else {
+            MerklePath { siblings: Vec::new() }
+        };
         openings.push(AnchorOpening { state, path });
     }
     Ok(openings)

@@ -10,11 +10,11 @@ use crate::amount::Amount;
 use crate::batch::{BatchData, BatchShape, Credit, Slot};
 use crate::encryption::EncryptedOutputs;
 use crate::field::F;
+use crate::network::Network;
 use crate::note::{Commitment, Nullifier};
 use crate::params::{
     ChainParams, FORCED_WINDOW, FeeTable, Genesis, REFUND_TIMELOCK, RULES_VERSION, TAKEOVER_TIMELOCK,
 };
-use crate::network::Network;
 use crate::transfer::{ProofBytes, Transfer, TransferBody};
 
 /// A key pair from a small number.
@@ -35,7 +35,10 @@ pub fn x_only(n: u8) -> XOnlyPublicKey {
 /// An outpoint from a small number.
 #[must_use]
 pub fn outpoint(n: u8) -> OutPoint {
-    OutPoint { txid: Txid::from_byte_array([n; 32]), vout: u32::from(n) }
+    OutPoint {
+        txid: Txid::from_byte_array([n; 32]),
+        vout: u32::from(n),
+    }
 }
 
 /// A regtest genesis with depth 1 and fees 0, 100, 1,000 sat.
@@ -85,7 +88,9 @@ pub fn nullifier(n: u64) -> Nullifier {
 /// Never: the ephemeral key is a point.
 #[must_use]
 pub fn transfer(n: u64) -> Transfer {
-    let epk = (RISTRETTO_BASEPOINT_POINT * Scalar::from(n + 1)).compress().to_bytes();
+    let epk = (RISTRETTO_BASEPOINT_POINT * Scalar::from(n + 1))
+        .compress()
+        .to_bytes();
     let commitment = |k: u64| Commitment::new(Amount::ZERO, &F::from(k));
     Transfer {
         body: TransferBody {
@@ -137,5 +142,9 @@ pub fn slot(n: u64, exit: u64) -> Slot {
 /// If `sats` is above 21 million bitcoin.
 #[must_use]
 pub fn credit(n: u64, sats: u64) -> Credit {
-    Credit { v: Amount::from_sat(sats).expect("an amount"), inner: F::from(n + 11), outpoint: F::from(n + 12) }
+    Credit {
+        v: Amount::from_sat(sats).expect("an amount"),
+        inner: F::from(n + 11),
+        outpoint: F::from(n + 12),
+    }
 }

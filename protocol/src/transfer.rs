@@ -114,7 +114,9 @@ impl PublicBody {
     /// The seven public inputs of the transfer statement against the notes root `anchor`.
     #[must_use]
     pub fn inputs(&self, anchor: F) -> [F; 7] {
-        [anchor, self.nf[0], self.nf[1], self.cm[0], self.cm[1], self.out, self.ctx]
+        [
+            anchor, self.nf[0], self.nf[1], self.cm[0], self.cm[1], self.out, self.ctx,
+        ]
     }
 }
 
@@ -144,13 +146,20 @@ impl TransferBody {
     /// # Errors
     /// [`TransferRule::UnknownFee`].
     pub fn fee_amount(&self, params: &ChainParams) -> Result<Amount, TransferRule> {
-        params.genesis().fee_table.fee(self.fee).ok_or(TransferRule::UnknownFee(self.fee))
+        params
+            .genesis()
+            .fee_table
+            .fee(self.fee)
+            .ok_or(TransferRule::UnknownFee(self.fee))
     }
 
     /// The context: the low 248 bits of a hash of all that the statement does not see itself.
     ///
     /// # Errors
     /// [`TransferRule::UnknownFee`].
+    ///
+    /// # Panics
+    /// Never: 248 bits are below the modulus.
     pub fn ctx(&self, params: &ChainParams) -> Result<F, TransferRule> {
         let fee = self.fee_amount(params)?;
         let exit = self.exit.as_ref().map(Encode::encode).unwrap_or_default();
@@ -231,7 +240,10 @@ impl Transfer {
     pub fn decode_in_batch(reader: &mut Reader<'_>, anchors: &[u32]) -> Result<Self, DecodeError> {
         Self::decode_fields(reader, |reader| {
             let index = usize::from(reader.u8()?);
-            anchors.get(index).copied().ok_or(DecodeError::OutOfRange("anchor index"))
+            anchors
+                .get(index)
+                .copied()
+                .ok_or(DecodeError::OutOfRange("anchor index"))
         })
     }
 
@@ -270,7 +282,14 @@ impl Transfer {
             _ => return Err(DecodeError::Unknown("transfer flags")),
         };
         let proof = ProofBytes(reader.array()?);
-        let body = TransferBody { nf, cm, outputs, fee, expiry, exit };
+        let body = TransferBody {
+            nf,
+            cm,
+            outputs,
+            fee,
+            expiry,
+            exit,
+        };
         Ok(Self { body, anchor, proof })
     }
 }
@@ -285,7 +304,11 @@ impl Decode for Transfer {
     fn decode_from(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Self::decode_fields(reader, |reader| {
             let anchor = reader.u24()?;
-            if anchor < BATCH_LIMIT { Ok(anchor) } else { Err(DecodeError::OutOfRange("anchor")) }
+            if anchor < BATCH_LIMIT {
+                Ok(anchor)
+            } else {
+                Err(DecodeError::OutOfRange("anchor"))
+            }
         })
     }
 }

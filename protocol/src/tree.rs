@@ -64,15 +64,20 @@ impl MerklePath {
     /// A path of zeros, for statements that skip membership.
     #[must_use]
     pub fn zero(depth: usize) -> Self {
-        Self { siblings: vec![[F::ZERO; 3]; depth] }
+        Self {
+            siblings: vec![[F::ZERO; 3]; depth],
+        }
     }
 
     /// The root reached from `leaf` at `index`.
     #[must_use]
     pub fn root(&self, leaf: F, index: u64) -> F {
-        self.siblings.iter().enumerate().fold(leaf, |current, (level, siblings)| {
-            node(&place(current, siblings, child_number(index, level)))
-        })
+        self.siblings
+            .iter()
+            .enumerate()
+            .fold(leaf, |current, (level, siblings)| {
+                node(&place(current, siblings, child_number(index, level)))
+            })
     }
 
     /// The path through this one and then `above`.
@@ -84,16 +89,28 @@ impl MerklePath {
 }
 
 /// The two bits of `index` that choose the child at `level`.
+///
+/// # Panics
+/// Never: two bits fit.
 #[must_use]
 pub fn child_number(index: u64, level: usize) -> usize {
     usize::try_from((index >> (2 * level)) & 3).expect("two bits")
 }
 
 /// The four children when `current` stands at `child` among its siblings.
+///
+/// # Panics
+/// If `child` is above 3.
 #[must_use]
 pub fn place(current: F, siblings: &[F; 3], child: usize) -> [F; 4] {
     let mut others = siblings.iter();
-    std::array::from_fn(|i| if i == child { current } else { *others.next().expect("three siblings") })
+    std::array::from_fn(|i| {
+        if i == child {
+            current
+        } else {
+            *others.next().expect("three siblings")
+        }
+    })
 }
 
 fn without(children: &[F; 4], child: usize) -> [F; 3] {
@@ -111,11 +128,23 @@ pub struct Tree {
 }
 
 /// The notes tree down to the roots of the batches' subtrees.
-pub const NOTES: Tree = Tree { prefix: b'n', base: LEAF_DEPTH, depth: BATCH_DEPTH };
+pub const NOTES: Tree = Tree {
+    prefix: b'n',
+    base: LEAF_DEPTH,
+    depth: BATCH_DEPTH,
+};
 /// The whole nullifier tree.
-pub const NULLIFIERS: Tree = Tree { prefix: b'u', base: 0, depth: NOTE_DEPTH };
+pub const NULLIFIERS: Tree = Tree {
+    prefix: b'u',
+    base: 0,
+    depth: NOTE_DEPTH,
+};
 /// The history tree.
-pub const HISTORY: Tree = Tree { prefix: b'h', base: 0, depth: BATCH_DEPTH };
+pub const HISTORY: Tree = Tree {
+    prefix: b'h',
+    base: 0,
+    depth: BATCH_DEPTH,
+};
 
 impl Tree {
     fn key(self, level: usize, index: u64) -> Vec<u8> {
@@ -130,7 +159,9 @@ impl Tree {
     /// [`KvError`] if the view fails or holds damaged bytes.
     pub fn node(self, kv: &dyn KvRead, level: usize, index: u64) -> Result<F, KvError> {
         let key = self.key(level, index);
-        let Some(bytes) = kv.get(&key)? else { return Ok(empty_root(self.base + level)) };
+        let Some(bytes) = kv.get(&key)? else {
+            return Ok(empty_root(self.base + level));
+        };
         let mut reader = Reader::new(&bytes);
         let value = reader.field().and_then(|x| reader.finish().map(|()| x));
         value.map_err(|e| KvError::corrupt(&key, e))
@@ -221,7 +252,10 @@ impl Tree {
         let mut current = root;
         for level in 0..=self.depth - LEAF_DEPTH {
             let at = u64::from(batch) >> (2 * level);
-            kv.put(self.key(LEAF_DEPTH + level, at), field::to_bytes(&current).to_vec());
+            kv.put(
+                self.key(LEAF_DEPTH + level, at),
+                field::to_bytes(&current).to_vec(),
+            );
             if level < self.depth - LEAF_DEPTH {
                 current = node(&self.children(kv, LEAF_DEPTH + level, at)?);
             }
@@ -256,7 +290,10 @@ pub fn subtree(leaves: &[F]) -> Vec<Vec<F>> {
 #[must_use]
 pub fn subtree_root(leaves: &[F]) -> F {
     let levels = subtree(leaves);
-    levels[LEAF_DEPTH].first().copied().unwrap_or_else(|| empty_root(LEAF_DEPTH))
+    levels[LEAF_DEPTH]
+        .first()
+        .copied()
+        .unwrap_or_else(|| empty_root(LEAF_DEPTH))
 }
 
 /// The path from leaf `j` to the root of a batch's subtree.
@@ -267,7 +304,10 @@ pub fn subtree_path(leaves: &[F], j: usize) -> MerklePath {
         .map(|level| {
             let at = j >> (2 * level);
             let children = std::array::from_fn(|i| {
-                levels[level].get((at & !3) + i).copied().unwrap_or_else(|| empty_root(level))
+                levels[level]
+                    .get((at & !3) + i)
+                    .copied()
+                    .unwrap_or_else(|| empty_root(level))
             });
             without(&children, at & 3)
         })

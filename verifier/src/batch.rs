@@ -146,19 +146,34 @@ pub fn resolve(rules: &Rules, kv: &dyn KvRead, batch: &Batch, height: u32) -> Re
             resolve_deposit(rules, kv, claim, height)
         })
         .collect::<Result<_, _>>()?;
-    Ok(BatchData { shape: batch.shape, number, operator, anchors: batch.anchors.clone(), slots, credits })
+    Ok(BatchData {
+        shape: batch.shape,
+        number,
+        operator,
+        anchors: batch.anchors.clone(),
+        slots,
+        credits,
+    })
 }
 
 fn resolve_slot(rules: &Rules, batch: &Batch, slot: usize, number: u32) -> Result<Slot, BatchError> {
     let transfer = &batch.transfers[slot];
     let body = &transfer.body;
     if body.expiry < number {
-        return Err(BatchError::Expired { slot, expiry: body.expiry });
+        return Err(BatchError::Expired {
+            slot,
+            expiry: body.expiry,
+        });
     }
-    let rule = |e| BatchError::Transfer { slot, error: TransferError::Rule(e) };
+    let rule = |e| BatchError::Transfer {
+        slot,
+        error: TransferError::Rule(e),
+    };
     body.check(rules.params()).map_err(rule)?;
     Ok(Slot {
-        anchor_index: batch.anchor_index(transfer.anchor).ok_or(BatchError::UnknownAnchor(transfer.anchor))?,
+        anchor_index: batch
+            .anchor_index(transfer.anchor)
+            .ok_or(BatchError::UnknownAnchor(transfer.anchor))?,
         nf: body.nf,
         cm: body.cm,
         fee: body.fee_amount(rules.params()).map_err(rule)?,
@@ -188,7 +203,11 @@ fn resolve_deposit(
     if genesis.deposit_terms(claim.inner, claim.refund).script_pubkey() != swept.script {
         return Err(BatchError::DepositTerms(index));
     }
-    Ok(Credit { v: swept.credit, inner: claim.inner, outpoint: outpoint_field(&swept.outpoint) })
+    Ok(Credit {
+        v: swept.credit,
+        inner: claim.inner,
+        outpoint: outpoint_field(&swept.outpoint),
+    })
 }
 
 /// The notes roots of a batch's anchors.
@@ -198,7 +217,11 @@ fn resolve_deposit(
 pub fn anchor_roots(kv: &dyn KvRead, anchors: &[u32]) -> Result<Vec<F>, BatchError> {
     anchors
         .iter()
-        .map(|a| Ok(ledger::state(kv, *a)?.ok_or(BatchError::UnknownAnchor(*a))?.notes_root))
+        .map(|a| {
+            Ok(ledger::state(kv, *a)?
+                .ok_or(BatchError::UnknownAnchor(*a))?
+                .notes_root)
+        })
         .collect()
 }
 
@@ -212,8 +235,9 @@ pub fn verify(
     batch: Batch,
     place: &records::Place,
 ) -> Result<VerifiedBatch, BatchError> {
-    let key =
-        rules.batch_key(batch.shape).ok_or_else(|| BatchError::NoKey(batch.shape.circuit_name()))?;
+    let key = rules
+        .batch_key(batch.shape)
+        .ok_or_else(|| BatchError::NoKey(batch.shape.circuit_name()))?;
     let data = resolve(rules, kv, &batch, place.height)?;
     let roots = anchor_roots(kv, &batch.anchors)?;
     let pairs: Vec<_> = batch
@@ -224,7 +248,10 @@ pub fn verify(
         .collect();
     let verified =
         verify_transfers(rules, &pairs).map_err(|(slot, error)| BatchError::Transfer { slot, error })?;
-    let ids: Vec<TransferId> = verified.iter().map(crate::transfer::VerifiedTransfer::id).collect();
+    let ids: Vec<TransferId> = verified
+        .iter()
+        .map(crate::transfer::VerifiedTransfer::id)
+        .collect();
     let before = ledger::tip(kv)?.commitment();
     let state = ledger::apply(kv, &data)?;
     let after = state.commitment();
@@ -235,7 +262,12 @@ pub fn verify(
     let digest = data.digest(rules.params().chain_id().to_field(), &roots);
     groth16::verify(key, &[before, after, digest], &proof).map_err(|_| BatchError::Proof)?;
     record(kv, &batch, &data, &ids, place)?;
-    Ok(VerifiedBatch { batch, data, state, ids })
+    Ok(VerifiedBatch {
+        batch,
+        data,
+        state,
+        ids,
+    })
 }
 
 /// Writes what a batch does besides the trees. The sequencer calls it for batches of its own that
@@ -267,14 +299,24 @@ pub fn record(
             let id = ids[i];
             table::append_withdrawal(
                 kv,
-                &records::Withdrawal { exit: exit.clone(), batch: number, height: place.height, id, paid: None },
+                &records::Withdrawal {
+                    exit: exit.clone(),
+                    batch: number,
+                    height: place.height,
+                    id,
+                    paid: None,
+                },
             )?;
         }
     }
-    table::put_batch(kv, number, &records::BatchRecord {
-        place: place.clone(),
-        operator: data.operator,
-        batch: batch.clone(),
-    });
+    table::put_batch(
+        kv,
+        number,
+        &records::BatchRecord {
+            place: place.clone(),
+            operator: data.operator,
+            batch: batch.clone(),
+        },
+    );
     Ok(())
 }

@@ -46,7 +46,9 @@ pub enum ChainError {
         cursor: u32,
     },
     /// There is nothing to take back: the fork is below the chain's start or the undo data.
-    #[error("block {0} cannot be taken back: it is the chain's start or its undo data is gone; follow Bitcoin again from the start")]
+    #[error(
+        "block {0} cannot be taken back: it is the chain's start or its undo data is gone; follow Bitcoin again from the start"
+    )]
     NoUndo(u32),
 }
 
@@ -58,17 +60,35 @@ pub fn genesis(kv: &dyn KvRead, params: &ChainParams) -> Result<Delta, KvError> 
     let mut overlay = Overlay::new(kv);
     ledger::write_genesis(&mut overlay)?;
     let genesis = params.genesis();
-    table::put_cursor(&mut overlay, &Cursor { height: genesis.start_height, hash: genesis.start_hash });
+    table::put_cursor(
+        &mut overlay,
+        &Cursor {
+            height: genesis.start_height,
+            hash: genesis.start_hash,
+        },
+    );
     let anchor = TxOut {
         value: tacit_protocol::peg::anchor::ANCHOR_AMOUNT,
         script_pubkey: genesis.anchor_keys().script_pubkey(),
     };
-    table::put_anchor_tip(&mut overlay, &Tip { outpoint: genesis.anchor, txout: anchor });
+    table::put_anchor_tip(
+        &mut overlay,
+        &Tip {
+            outpoint: genesis.anchor,
+            txout: anchor,
+        },
+    );
     let vault = TxOut {
         value: bitcoin::Amount::from_sat(genesis.vault_amount.to_sat()),
         script_pubkey: vault::vault_script(genesis.federation_key),
     };
-    table::put_vault_tip(&mut overlay, &Tip { outpoint: genesis.vault, txout: vault });
+    table::put_vault_tip(
+        &mut overlay,
+        &Tip {
+            outpoint: genesis.vault,
+            txout: vault,
+        },
+    );
     Ok(overlay.into_delta())
 }
 
@@ -79,13 +99,22 @@ pub fn genesis(kv: &dyn KvRead, params: &ChainParams) -> Result<Delta, KvError> 
 pub fn connect(kv: &dyn KvRead, rules: &Rules, block: &BlockInput) -> Result<Delta, ChainError> {
     let cursor = require_cursor(kv)?;
     if block.height != cursor.height + 1 || block.prev != cursor.hash {
-        return Err(ChainError::NotNext { height: block.height, cursor: cursor.height });
+        return Err(ChainError::NotNext {
+            height: block.height,
+            cursor: cursor.height,
+        });
     }
     let mut overlay = Overlay::new(kv);
     for tx in &block.txs {
         connect_tx(&mut overlay, rules, block, tx)?;
     }
-    table::put_cursor(&mut overlay, &Cursor { height: block.height, hash: block.hash });
+    table::put_cursor(
+        &mut overlay,
+        &Cursor {
+            height: block.height,
+            hash: block.hash,
+        },
+    );
     let undo = overlay.delta().undo(kv)?;
     overlay.put(table::undo_key(block.height), undo.encode());
     if let Some(old) = block.height.checked_sub(UNDO_DEPTH) {
@@ -121,8 +150,12 @@ fn connect_tx(
     tx: &TxInput,
 ) -> Result<(), ChainError> {
     let spends = |tip: OutPoint| tx.tx().input.iter().any(|input| input.previous_output == tip);
-    let place =
-        || Place { height: block.height, block: block.hash, time: block.time, txid: tx.txid() };
+    let place = || Place {
+        height: block.height,
+        block: block.hash,
+        time: block.time,
+        txid: tx.txid(),
+    };
     if spends(require_tip(table::vault_tip(kv))?.outpoint) {
         vaults::connect(kv, rules.params(), tx, place())?;
     }

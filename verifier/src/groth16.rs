@@ -87,7 +87,11 @@ impl PreparedVerifyingKey {
 
     fn check_count(&self, public: &[F]) -> Result<(), VerifyError> {
         let (expected, found) = (self.num_public(), public.len());
-        if expected == found { Ok(()) } else { Err(VerifyError::PublicInputCount { expected, found }) }
+        if expected == found {
+            Ok(())
+        } else {
+            Err(VerifyError::PublicInputCount { expected, found })
+        }
     }
 }
 
@@ -115,7 +119,11 @@ pub fn verify(pvk: &PreparedVerifyingKey, public: &[F], proof: &Proof) -> Result
     pvk.check_count(public)?;
     let inputs = (pvk.vk.ic()[0] + pvk.ic.combine(1, public)).into_affine();
     let left: [G1Affine; 3] = [proof.a(), inputs, proof.c()];
-    let right = [G2Prepared::from(proof.b()), pvk.neg_gamma.clone(), pvk.neg_delta.clone()];
+    let right = [
+        G2Prepared::from(proof.b()),
+        pvk.neg_gamma.clone(),
+        pvk.neg_delta.clone(),
+    ];
     let product = Bn254::final_exponentiation(Bn254::multi_miller_loop(left, right));
     match product {
         Some(value) if value.0 == pvk.alpha_beta => Ok(()),

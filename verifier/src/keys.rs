@@ -172,13 +172,22 @@ fn check(network: Network, entry: &KeyEntry<'_>) -> Result<CircuitKey, KeySetErr
     };
     if key.hash() != entry.pinned_hash {
         let (found, pinned) = (hex::encode(key.hash()), hex::encode(entry.pinned_hash));
-        return Err(KeySetError::NotPinned { circuit, found, pinned });
+        return Err(KeySetError::NotPinned {
+            circuit,
+            found,
+            pinned,
+        });
     }
     let key = match PreparedVerifyingKey::new(key, n_public) {
         Ok(key) => key,
         Err(rule) => return Err(KeySetError::Rule { circuit, rule }),
     };
-    Ok(CircuitKey { name, circuit_digest: entry.circuit_digest, insecure: entry.insecure, key })
+    Ok(CircuitKey {
+        name,
+        circuit_digest: entry.circuit_digest,
+        insecure: entry.insecure,
+        key,
+    })
 }
 
 #[cfg(test)]

@@ -49,12 +49,17 @@ impl Rules {
     /// The key of a batch statement, if the chain has one.
     #[must_use]
     pub fn batch_key(&self, shape: BatchShape) -> Option<&PreparedVerifyingKey> {
-        self.keys.get(shape.circuit_name()).map(crate::keys::CircuitKey::key)
+        self.keys
+            .get(shape.circuit_name())
+            .map(crate::keys::CircuitKey::key)
     }
 
     /// The shapes the chain has keys for, smallest first.
     #[must_use]
     pub fn shapes(&self) -> Vec<BatchShape> {
-        BatchShape::ALL.into_iter().filter(|shape| self.batch_key(*shape).is_some()).collect()
+        BatchShape::ALL
+            .into_iter()
+            .filter(|shape| self.batch_key(*shape).is_some())
+            .collect()
     }
 }

@@ -67,7 +67,11 @@ impl VerifiedTransfer {
 ///
 /// # Errors
 /// The first rule it breaks.
-pub fn verify_transfer(rules: &Rules, transfer: Transfer, anchor_root: F) -> Result<VerifiedTransfer, TransferError> {
+pub fn verify_transfer(
+    rules: &Rules,
+    transfer: Transfer,
+    anchor_root: F,
+) -> Result<VerifiedTransfer, TransferError> {
     let key = rules.transfer_key().ok_or(TransferError::NoKey)?;
     let (checked, proof) = prepare(rules, transfer, anchor_root)?;
     verify(key, &checked.public.inputs(anchor_root), &proof).map_err(|_| TransferError::Proof)?;
@@ -90,7 +94,10 @@ pub fn verify_transfers(
         proofs.push((one.public.inputs(*root), proof));
         checked.push(one);
     }
-    let items: Vec<(&[F], &Proof)> = proofs.iter().map(|(public, proof)| (&public[..], proof)).collect();
+    let items: Vec<(&[F], &Proof)> = proofs
+        .iter()
+        .map(|(public, proof)| (&public[..], proof))
+        .collect();
     verify_batch(key, &items).map_err(|e| (first_culprit(&e), TransferError::Proof))?;
     Ok(checked)
 }
@@ -112,5 +119,13 @@ fn prepare(
     let proof = Proof::from_bytes(&transfer.proof.0).map_err(TransferError::ProofEncoding)?;
     let public = transfer.body.public(params)?;
     let id = transfer.body.id(params)?;
-    Ok((VerifiedTransfer { transfer, id, public, anchor_root }, proof))
+    Ok((
+        VerifiedTransfer {
+            transfer,
+            id,
+            public,
+            anchor_root,
+        },
+        proof,
+    ))
 }

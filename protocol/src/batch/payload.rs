@@ -22,7 +22,10 @@ impl Payload {
         if batches.is_empty() || batches.len() > usize::from(u16::MAX) {
             return Err(DecodeError::OutOfRange("number of batches"));
         }
-        let partial = batches.iter().filter(|b| b.transfers.len() < b.shape.slots()).count();
+        let partial = batches
+            .iter()
+            .filter(|b| b.transfers.len() < b.shape.slots())
+            .count();
         if partial > MAX_PARTIAL {
             return Err(DecodeError::OutOfRange("number of batches that are not full"));
         }
@@ -46,7 +49,11 @@ impl Encode for Payload {
     fn encode_to(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&MAGIC);
         out.push(VERSION);
-        out.extend_from_slice(&u16::try_from(self.0.len()).expect("checked when made").to_le_bytes());
+        out.extend_from_slice(
+            &u16::try_from(self.0.len())
+                .expect("checked when made")
+                .to_le_bytes(),
+        );
         for batch in &self.0 {
             batch.encode_to(out);
         }
@@ -62,7 +69,9 @@ impl Decode for Payload {
             return Err(DecodeError::Unknown("payload version"));
         }
         let n = reader.u16()?;
-        let batches = (0..n).map(|_| Batch::decode_from(reader)).collect::<Result<_, _>>()?;
+        let batches = (0..n)
+            .map(|_| Batch::decode_from(reader))
+            .collect::<Result<_, _>>()?;
         Self::new(batches)
     }
 }

@@ -11,13 +11,24 @@ fn batch() -> Batch {
         proof: ProofBytes([3; 128]),
         anchors: vec![0, 0],
         transfers: vec![testing::transfer(1), testing::transfer(5)],
-        deposits: vec![DepositClaim { sweep: 3, inner: F::from(9u64), refund: testing::x_only(8) }],
+        deposits: vec![DepositClaim {
+            sweep: 3,
+            inner: F::from(9u64),
+            refund: testing::x_only(8),
+        }],
     }
 }
 
 #[test]
 fn batch_and_payload_survive_their_encoding() {
-    let payload = Payload::new(vec![batch(), Batch { operator: None, transfers: vec![], ..batch() }]);
+    let payload = Payload::new(vec![
+        batch(),
+        Batch {
+            operator: None,
+            transfers: vec![],
+            ..batch()
+        },
+    ]);
     let payload = payload.expect("two partial batches");
     assert_eq!(Payload::decode(&payload.encode()), Ok(payload));
 }
@@ -42,10 +53,20 @@ fn malformed_batches_are_refused() {
 fn anchors_have_one_encoding() {
     let with = |anchors: Vec<u32>| Batch { anchors, ..batch() }.encode();
     assert!(Batch::decode(&with(vec![0, 7])).is_ok());
-    assert_eq!(Batch::pad_anchors(BatchShape::B20x8, &[4, 2]), Some(vec![4, 2, 2, 2]));
+    assert_eq!(
+        Batch::pad_anchors(BatchShape::B20x8, &[4, 2]),
+        Some(vec![4, 2, 2, 2])
+    );
     assert_eq!(Batch::pad_anchors(BatchShape::B4x4, &[4, 2, 1]), None);
-    let twenty = Batch { shape: BatchShape::B20x8, anchors: vec![0, 3, 0, 0], ..batch() };
-    assert_eq!(Batch::decode(&twenty.encode()), Err(DecodeError::Unknown("padding of the anchors")));
+    let twenty = Batch {
+        shape: BatchShape::B20x8,
+        anchors: vec![0, 3, 0, 0],
+        ..batch()
+    };
+    assert_eq!(
+        Batch::decode(&twenty.encode()),
+        Err(DecodeError::Unknown("padding of the anchors"))
+    );
 }
 
 #[test]

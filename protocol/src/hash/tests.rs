@@ -67,7 +67,12 @@ fn tags_and_labels_are_distinct_and_labels_fit() {
             assert_ne!(*a as u32, *b as u32);
         }
     }
-    for label in [Label::Account, Label::Diversify, Label::DepRefund, Label::Outpoint] {
+    for label in [
+        Label::Account,
+        Label::Diversify,
+        Label::DepRefund,
+        Label::Outpoint,
+    ] {
         assert!(label.name().len() <= 16);
     }
 }
@@ -77,7 +82,10 @@ fn sponge_separates_tags_lengths_and_padding() {
     let x = F::from(5u64);
     assert_ne!(hash(Tag::Own, &[x]), hash(Tag::Addr, &[x]));
     assert_ne!(hash(Tag::Own, &[x]), hash(Tag::Own, &[x, F::ZERO]));
-    assert_ne!(hash(Tag::Own, &[x, F::ZERO, F::ZERO]), hash(Tag::Own, &[x, F::ZERO, F::ZERO, F::ZERO]));
+    assert_ne!(
+        hash(Tag::Own, &[x, F::ZERO, F::ZERO]),
+        hash(Tag::Own, &[x, F::ZERO, F::ZERO, F::ZERO])
+    );
 }
 
 #[test]

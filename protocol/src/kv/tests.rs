@@ -9,7 +9,13 @@ fn key() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn writes() -> impl Strategy<Value = Vec<(Vec<u8>, Option<Vec<u8>>)>> {
-    proptest::collection::vec((key(), proptest::option::of(proptest::collection::vec(any::<u8>(), 0..3))), 0..40)
+    proptest::collection::vec(
+        (
+            key(),
+            proptest::option::of(proptest::collection::vec(any::<u8>(), 0..3)),
+        ),
+        0..40,
+    )
 }
 
 fn delta(writes: Vec<(Vec<u8>, Option<Vec<u8>>)>) -> Delta {

@@ -53,13 +53,25 @@ fn traced_and_plain_steps_agree_and_undo_restores() {
 fn batch_is_rejected_by_the_rule_it_breaks() {
     type Tamper = fn(&mut BatchData);
     let table: [(LedgerError, Tamper); 8] = [
-        (LedgerError::WrongNumber { expected: 2, found: 3 }, |d| d.number = 3),
+        (
+            LedgerError::WrongNumber {
+                expected: 2,
+                found: 3,
+            },
+            |d| d.number = 3,
+        ),
         (LedgerError::UnknownAnchor(2), |d| d.anchors[1] = 2),
         (LedgerError::AnchorIndex(0), |d| d.slots[0].anchor_index = 2),
         (LedgerError::Shape, |d| d.anchors.push(0)),
-        (LedgerError::Shape, |d| d.slots = (0..5).map(|i| slot(10 + 2 * i, 0)).collect()),
-        (LedgerError::Spent(nullifier(10)), |d| d.slots[1].nf[0] = nullifier(10)),
-        (LedgerError::Spent(nullifier(0)), |d| d.slots[1].nf[0] = nullifier(0)),
+        (LedgerError::Shape, |d| {
+            d.slots = (0..5).map(|i| slot(10 + 2 * i, 0)).collect()
+        }),
+        (LedgerError::Spent(nullifier(10)), |d| {
+            d.slots[1].nf[0] = nullifier(10)
+        }),
+        (LedgerError::Spent(nullifier(0)), |d| {
+            d.slots[1].nf[0] = nullifier(0)
+        }),
         (LedgerError::Turnstile, |d| d.slots[0] = slot(10, 100_001)),
     ];
     let store = funded();
@@ -81,7 +93,10 @@ fn nullifier_spent_in_an_earlier_batch_is_rejected() {
     let delta = kv.into_delta();
     store.commit(&delta);
     data.number = 3;
-    assert_eq!(apply(&mut Overlay::new(&store), &data), Err(LedgerError::Spent(nullifier(11))));
+    assert_eq!(
+        apply(&mut Overlay::new(&store), &data),
+        Err(LedgerError::Spent(nullifier(11)))
+    );
 }
 
 #[test]
@@ -91,11 +106,26 @@ fn state_commitment_binds_every_part() {
     let commitment = state.commitment();
     let one = F::from(1u64);
     let others = [
-        State { batch: 2, ..state.clone() },
-        State { notes_root: one, ..state.clone() },
-        State { nullifier_root: one, ..state.clone() },
-        State { history_root: one, ..state.clone() },
-        State { supply: Amount::ZERO, ..state.clone() },
+        State {
+            batch: 2,
+            ..state.clone()
+        },
+        State {
+            notes_root: one,
+            ..state.clone()
+        },
+        State {
+            nullifier_root: one,
+            ..state.clone()
+        },
+        State {
+            history_root: one,
+            ..state.clone()
+        },
+        State {
+            supply: Amount::ZERO,
+            ..state.clone()
+        },
     ];
     for other in others {
         assert_ne!(other.commitment(), commitment);

@@ -7,9 +7,9 @@ use bitcoin::ScriptBuf;
 
 fn with_exit() -> Transfer {
     let mut transfer = testing::transfer(7);
-    let script = ScriptBuf::new_p2tr_tweaked(
-        bitcoin::key::TweakedPublicKey::dangerous_assume_tweaked(testing::x_only(5)),
-    );
+    let script = ScriptBuf::new_p2tr_tweaked(bitcoin::key::TweakedPublicKey::dangerous_assume_tweaked(
+        testing::x_only(5),
+    ));
     let amount = |sats| Amount::from_sat(sats).expect("small");
     let script = ExitScript::new(script).expect("P2TR");
     transfer.body.exit =
@@ -39,19 +39,31 @@ fn transfer_without_exit_takes_318_bytes_in_a_batch() {
 #[test]
 fn malformed_transfers_are_refused() {
     let good = testing::transfer(3).encode();
-    assert!(matches!(Transfer::decode(&good[..good.len() - 1]), Err(DecodeError::UnexpectedEnd { .. })));
+    assert!(matches!(
+        Transfer::decode(&good[..good.len() - 1]),
+        Err(DecodeError::UnexpectedEnd { .. })
+    ));
     let longer = [good.clone(), vec![0]].concat();
     assert_eq!(Transfer::decode(&longer), Err(DecodeError::TrailingBytes(1)));
     let flags = 40 + 64 + 80 + 3 + 1 + 3;
     let mut unknown_flag = good.clone();
     unknown_flag[flags] = 2;
-    assert_eq!(Transfer::decode(&unknown_flag), Err(DecodeError::Unknown("transfer flags")));
+    assert_eq!(
+        Transfer::decode(&unknown_flag),
+        Err(DecodeError::Unknown("transfer flags"))
+    );
     let mut bad_commitment = good.clone();
     bad_commitment[40..72].fill(0xff);
-    assert_eq!(Transfer::decode(&bad_commitment), Err(DecodeError::NonCanonicalField));
+    assert_eq!(
+        Transfer::decode(&bad_commitment),
+        Err(DecodeError::NonCanonicalField)
+    );
     let mut bad_epk = good;
     bad_epk[104..136].fill(0);
-    assert!(matches!(Transfer::decode(&bad_epk), Err(DecodeError::BadPoint(_))));
+    assert!(matches!(
+        Transfer::decode(&bad_epk),
+        Err(DecodeError::BadPoint(_))
+    ));
     let mut bytes = Vec::new();
     testing::transfer(3).encode_in_batch(4, &mut bytes);
     let result = Transfer::decode_in_batch(&mut Reader::new(&bytes), &[0; 4]);
@@ -96,7 +108,11 @@ fn identifier_ignores_proof_and_anchor_and_nothing_else() {
     let params = testing::params();
     let transfer = testing::transfer(3);
     let id = |t: &Transfer| t.body.id(&params).expect("known fee");
-    let malleated = Transfer { anchor: 9, proof: ProofBytes([7; 128]), ..transfer.clone() };
+    let malleated = Transfer {
+        anchor: 9,
+        proof: ProofBytes([7; 128]),
+        ..transfer.clone()
+    };
     assert_eq!(id(&malleated), id(&transfer));
     let mut other = transfer.clone();
     other.body.nf.swap(0, 1);

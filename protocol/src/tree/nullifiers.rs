@@ -28,7 +28,11 @@ pub struct ImtLeaf {
 
 impl ImtLeaf {
     /// The genesis leaf.
-    pub const GENESIS: Self = Self { index: 0, value: Nullifier::ZERO, next: None };
+    pub const GENESIS: Self = Self {
+        index: 0,
+        value: Nullifier::ZERO,
+        next: None,
+    };
 
     /// `next` as a field element.
     #[must_use]
@@ -57,7 +61,11 @@ impl Decode for ImtLeaf {
     fn decode_from(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let index = reader.u64()?;
         let value = Nullifier::new(reader.array()?);
-        let next = if reader.remaining() == 0 { None } else { Some(Nullifier::new(reader.array()?)) };
+        let next = if reader.remaining() == 0 {
+            None
+        } else {
+            Some(Nullifier::new(reader.array()?))
+        };
         Ok(Self { index, value, next })
     }
 }
@@ -72,6 +80,9 @@ pub struct Insertion {
     /// The low leaf's path at that moment.
     pub path: MerklePath,
 }
+
+/// What a batch inserts: the insertions in descending order, the new leaves by slot.
+pub type Inserted = (Vec<Insertion>, Vec<Option<ImtLeaf>>);
 
 fn key(nf: &Nullifier) -> Vec<u8> {
     let mut key = vec![PREFIX];
@@ -116,10 +127,13 @@ pub fn insert_batch(
     batch: u32,
     slots: &[Option<Nullifier>],
     with_paths: bool,
-) -> Result<Result<(Vec<Insertion>, Vec<Option<ImtLeaf>>), Nullifier>, KvError> {
+) -> Result<Result<Inserted, Nullifier>, KvError> {
     let first = u64::from(batch) << (2 * super::LEAF_DEPTH);
-    let mut order: Vec<(Nullifier, usize)> =
-        slots.iter().enumerate().filter_map(|(j, nf)| Some(((*nf)?, j))).collect();
+    let mut order: Vec<(Nullifier, usize)> = slots
+        .iter()
+        .enumerate()
+        .filter_map(|(j, nf)| Some(((*nf)?, j)))
+        .collect();
     order.sort_by(|a, b| b.cmp(a));
     let mut insertions = Vec::with_capacity(order.len());
     let mut leaves: Vec<Option<ImtLeaf>> = vec![None; slots.len()];
@@ -128,18 +142,31 @@ pub fn insert_batch(
         if nf.is_zero() || low.value == nf || low.next == Some(nf) {
             return Ok(Err(nf));
         }
-        let path =
-            if with_paths { NULLIFIERS.path(kv, low.index)? } else { MerklePath { siblings: Vec::new() } };
-        let lowered = ImtLeaf { next: Some(nf), ..low };
+        let path = if with_paths {
+            NULLIFIERS.path(kv, low.index)?
+        } else {
+            MerklePath { siblings: Vec::new() }
+        };
+        let lowered = ImtLeaf {
+            next: Some(nf),
+            ..low
+        };
         kv.put(key(&low.value), lowered.encode());
         NULLIFIERS.set(kv, low.index, lowered.hash())?;
-        leaves[j] = Some(ImtLeaf { index: first + j as u64, value: nf, next: low.next });
+        leaves[j] = Some(ImtLeaf {
+            index: first + j as u64,
+            value: nf,
+            next: low.next,
+        });
         insertions.push(Insertion { nf, low, path });
     }
     for leaf in leaves.iter().flatten() {
         kv.put(key(&leaf.value), leaf.encode());
     }
-    let hashes: Vec<F> = leaves.iter().map(|l| l.map_or(F::from(0u64), |l| l.hash())).collect();
+    let hashes: Vec<F> = leaves
+        .iter()
+        .map(|l| l.map_or(F::from(0u64), |l| l.hash()))
+        .collect();
     NULLIFIERS.set_subtree(kv, batch, &hashes)?;
     Ok(Ok((insertions, leaves)))
 }

@@ -39,7 +39,10 @@ fn subtree_and_batch_levels_join_into_one_path() {
     let above = NOTES.path(&kv, 7).expect("memory");
     for j in [0, 3, 44] {
         let path = subtree_path(&leaves, j).join(&above);
-        assert_eq!(path.root(leaves[j], 7 * 1024 + j as u64), NOTES.root(&kv).expect("memory"));
+        assert_eq!(
+            path.root(leaves[j], 7 * 1024 + j as u64),
+            NOTES.root(&kv).expect("memory")
+        );
     }
 }
 
@@ -50,7 +53,9 @@ fn setting_a_subtree_equals_setting_its_leaves() {
     let (mut whole, mut single) = (Overlay::new(&base), Overlay::new(&base));
     NULLIFIERS.set_subtree(&mut whole, 3, &leaves).expect("memory");
     for (j, x) in leaves.iter().enumerate() {
-        NULLIFIERS.set(&mut single, 3 * 1024 + j as u64, *x).expect("memory");
+        NULLIFIERS
+            .set(&mut single, 3 * 1024 + j as u64, *x)
+            .expect("memory");
     }
     assert_eq!(NULLIFIERS.root(&whole), NULLIFIERS.root(&single));
 }
@@ -62,11 +67,18 @@ fn nullifiers_are_inserted_once_and_low_leaves_are_proven() {
     nullifiers::write_genesis(&mut kv).expect("memory");
     let mut root = NULLIFIERS.root(&kv).expect("memory");
     let slots = [Some(nullifier(9)), None, Some(nullifier(2)), Some(nullifier(200))];
-    let (insertions, leaves) =
-        nullifiers::insert_batch(&mut kv, 1, &slots, true).expect("memory").expect("all new");
+    let (insertions, leaves) = nullifiers::insert_batch(&mut kv, 1, &slots, true)
+        .expect("memory")
+        .expect("all new");
     for insertion in &insertions {
-        assert_eq!(insertion.path.root(insertion.low.hash(), insertion.low.index), root);
-        let lowered = nullifiers::ImtLeaf { next: Some(insertion.nf), ..insertion.low };
+        assert_eq!(
+            insertion.path.root(insertion.low.hash(), insertion.low.index),
+            root
+        );
+        let lowered = nullifiers::ImtLeaf {
+            next: Some(insertion.nf),
+            ..insertion.low
+        };
         root = insertion.path.root(lowered.hash(), lowered.index);
     }
     assert_eq!(leaves.iter().filter(|l| l.is_some()).count(), 3);
@@ -75,7 +87,11 @@ fn nullifiers_are_inserted_once_and_low_leaves_are_proven() {
     let again = nullifiers::insert_batch(&mut kv, 2, &[Some(nullifier(2))], false).expect("memory");
     assert_eq!(again, Err(nullifier(2)));
     let twice = [Some(nullifier(77)), Some(nullifier(77))];
-    assert!(nullifiers::insert_batch(&mut kv, 2, &twice, false).expect("memory").is_err());
+    assert!(
+        nullifiers::insert_batch(&mut kv, 2, &twice, false)
+            .expect("memory")
+            .is_err()
+    );
 }
 
 #[test]

@@ -24,7 +24,13 @@ pub(super) fn connect(
     let Some(spend) = classify_anchor_spend(tx.tx(), prevouts, tip.outpoint, &expected) else {
         return Ok(());
     };
-    table::put_anchor_tip(kv, &Tip { outpoint: spend.tip.outpoint, txout: spend.tip.txout });
+    table::put_anchor_tip(
+        kv,
+        &Tip {
+            outpoint: spend.tip.outpoint,
+            txout: spend.tip.txout,
+        },
+    );
     let verdict = match spend.outcome {
         AnchorOutcome::Empty(reason) => Verdict::Empty(reason.to_string()),
         AnchorOutcome::Payload(bytes) => match judge(kv, rules, &bytes, place)? {
@@ -35,7 +41,13 @@ pub(super) fn connect(
             Err(rule) => Verdict::Invalid(rule),
         },
     };
-    table::append_anchor(kv, &AnchorRecord { place: place.clone(), verdict })
+    table::append_anchor(
+        kv,
+        &AnchorRecord {
+            place: place.clone(),
+            verdict,
+        },
+    )
 }
 
 /// Verifies a payload on a scratch overlay. The outer error is the view's; the inner one is the
@@ -56,7 +68,9 @@ fn judge(
     for batch in payload.into_batches() {
         match batch::verify(rules, &mut scratch, batch, place) {
             Ok(_) => count += 1,
-            Err(BatchError::Kv(error) | BatchError::Ledger(tacit_protocol::ledger::LedgerError::Kv(error))) => {
+            Err(
+                BatchError::Kv(error) | BatchError::Ledger(tacit_protocol::ledger::LedgerError::Kv(error)),
+            ) => {
                 return Err(error);
             }
             Err(rule) => return Ok(Err(format!("batch {}: {rule}", first + count))),

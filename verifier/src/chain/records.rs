@@ -150,7 +150,10 @@ fn put_outpoint(out: &mut Vec<u8>, outpoint: &OutPoint) {
 }
 
 fn outpoint(reader: &mut Reader<'_>) -> Result<OutPoint, DecodeError> {
-    Ok(OutPoint { txid: Txid::from_byte_array(reader.array()?), vout: reader.u32()? })
+    Ok(OutPoint {
+        txid: Txid::from_byte_array(reader.array()?),
+        vout: reader.u32()?,
+    })
 }
 
 fn put_text(out: &mut Vec<u8>, text: &str) {
@@ -189,7 +192,10 @@ impl Encode for Cursor {
 
 impl Decode for Cursor {
     fn decode_from(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(Self { height: reader.u32()?, hash: BlockHash::from_byte_array(reader.array()?) })
+        Ok(Self {
+            height: reader.u32()?,
+            hash: BlockHash::from_byte_array(reader.array()?),
+        })
     }
 }
 
@@ -207,7 +213,12 @@ impl Decode for Place {
         let height = reader.u32()?;
         let block = BlockHash::from_byte_array(reader.array()?);
         let time = reader.u32()?;
-        Ok(Self { height, block, time, txid: Txid::from_byte_array(reader.array()?) })
+        Ok(Self {
+            height,
+            block,
+            time,
+            txid: Txid::from_byte_array(reader.array()?),
+        })
     }
 }
 
@@ -220,7 +231,10 @@ impl Encode for TransferPlace {
 
 impl Decode for TransferPlace {
     fn decode_from(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(Self { batch: reader.u32()?, slot: reader.u8()? })
+        Ok(Self {
+            batch: reader.u32()?,
+            slot: reader.u8()?,
+        })
     }
 }
 
@@ -246,7 +260,11 @@ impl Encode for Swept {
     fn encode_to(&self, out: &mut Vec<u8>) {
         put_outpoint(out, &self.outpoint);
         let script = self.script.as_bytes();
-        out.extend_from_slice(&u32::try_from(script.len()).expect("scripts are short").to_le_bytes());
+        out.extend_from_slice(
+            &u32::try_from(script.len())
+                .expect("scripts are short")
+                .to_le_bytes(),
+        );
         out.extend_from_slice(script);
         self.amount.encode_to(out);
         self.credit.encode_to(out);
@@ -299,7 +317,11 @@ impl Decode for Withdrawal {
             id: TransferId(reader.array()?),
             paid: option(reader, |r| {
                 let (height, outpoint) = (r.u32()?, outpoint(r)?);
-                Ok(Payout { height, outpoint, share: Amount::decode_from(r)? })
+                Ok(Payout {
+                    height,
+                    outpoint,
+                    share: Amount::decode_from(r)?,
+                })
             })?,
         })
     }
@@ -330,7 +352,10 @@ impl Decode for AnchorRecord {
     fn decode_from(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let place = Place::decode_from(reader)?;
         let verdict = match reader.u8()? {
-            0 => Verdict::Applied { first: reader.u32()?, count: reader.u32()? },
+            0 => Verdict::Applied {
+                first: reader.u32()?,
+                count: reader.u32()?,
+            },
             1 => Verdict::Empty(text(reader)?),
             2 => Verdict::Invalid(text(reader)?),
             _ => return Err(DecodeError::Unknown("verdict")),
@@ -352,7 +377,12 @@ impl Decode for VaultRecord {
     fn decode_from(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let place = Place::decode_from(reader)?;
         let (swept, paid) = (reader.u32()?, reader.u32()?);
-        Ok(Self { place, swept, paid, amount: Amount::decode_from(reader)? })
+        Ok(Self {
+            place,
+            swept,
+            paid,
+            amount: Amount::decode_from(reader)?,
+        })
     }
 }
 
@@ -365,7 +395,10 @@ impl Encode for Fault {
 
 impl Decode for Fault {
     fn decode_from(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(Self { place: Place::decode_from(reader)?, rule: text(reader)? })
+        Ok(Self {
+            place: Place::decode_from(reader)?,
+            rule: text(reader)?,
+        })
     }
 }
 
@@ -391,6 +424,9 @@ impl Decode for Tip {
         let outpoint = outpoint(reader)?;
         let value = bitcoin::Amount::from_sat(reader.u64()?);
         let script_pubkey = ScriptBuf::from_bytes(reader.take(reader.remaining())?.to_vec());
-        Ok(Self { outpoint, txout: TxOut { value, script_pubkey } })
+        Ok(Self {
+            outpoint,
+            txout: TxOut { value, script_pubkey },
+        })
     }
 }

@@ -33,7 +33,9 @@ impl Reserves {
     /// Everything the vault owes.
     #[must_use]
     pub fn liabilities(&self) -> u64 {
-        self.supply.saturating_add(self.uncredited).saturating_add(self.unpaid)
+        self.supply
+            .saturating_add(self.uncredited)
+            .saturating_add(self.unpaid)
     }
 
     /// What is missing; zero while the vault covers everything.
@@ -59,7 +61,10 @@ pub fn reserves(kv: &dyn KvRead) -> Result<Reserves, KvError> {
     let mut from = 0;
     loop {
         let rows = table::sweeps(kv, from, PAGE)?;
-        for (_, swept) in rows.iter().filter(|(_, s)| s.credited.is_none() && !s.after_fault) {
+        for (_, swept) in rows
+            .iter()
+            .filter(|(_, s)| s.credited.is_none() && !s.after_fault)
+        {
             reserves.uncredited = reserves.uncredited.saturating_add(swept.credit.to_sat());
             reserves.uncredited_count += 1;
         }

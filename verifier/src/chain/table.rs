@@ -40,7 +40,9 @@ fn numbered(prefix: u8, n: u64) -> Vec<u8> {
 fn count(kv: &dyn KvRead, prefix: u8) -> Result<u64, KvError> {
     let last = kv.last_in(&numbered(prefix, 0), &numbered(prefix, u64::MAX))?;
     let Some((key, _)) = last else { return Ok(0) };
-    let number: [u8; 8] = key[1..].try_into().map_err(|_| KvError::corrupt(&key, "key length"))?;
+    let number: [u8; 8] = key[1..]
+        .try_into()
+        .map_err(|_| KvError::corrupt(&key, "key length"))?;
     Ok(u64::from_be_bytes(number) + 1)
 }
 
@@ -67,8 +69,20 @@ macro_rules! single {
 }
 
 single!(cursor, put_cursor, CURSOR, Cursor, "the last block applied");
-single!(anchor_tip, put_anchor_tip, ANCHOR_TIP, Tip, "the tip of the anchor chain");
-single!(vault_tip, put_vault_tip, VAULT_TIP, Tip, "the tip of the vault chain");
+single!(
+    anchor_tip,
+    put_anchor_tip,
+    ANCHOR_TIP,
+    Tip,
+    "the tip of the anchor chain"
+);
+single!(
+    vault_tip,
+    put_vault_tip,
+    VAULT_TIP,
+    Tip,
+    "the tip of the vault chain"
+);
 single!(fault, put_fault, FAULT, Fault, "the first fault of the vault");
 
 /// The operator's `pk_d` after the last batch.
@@ -76,8 +90,13 @@ single!(fault, put_fault, FAULT, Fault, "the first fault of the vault");
 /// # Errors
 /// [`KvError`] if the view fails or is damaged.
 pub fn operator(kv: &dyn KvRead) -> Result<Option<F>, KvError> {
-    let Some(bytes) = kv.get(OPERATOR)? else { return Ok(None) };
-    Reader::new(&bytes).field().map(Some).map_err(|e| KvError::corrupt(OPERATOR, e))
+    let Some(bytes) = kv.get(OPERATOR)? else {
+        return Ok(None);
+    };
+    Reader::new(&bytes)
+        .field()
+        .map(Some)
+        .map_err(|e| KvError::corrupt(OPERATOR, e))
 }
 
 /// Writes the operator's `pk_d`.
@@ -196,8 +215,13 @@ fn outpoint_key(outpoint: &OutPoint) -> Vec<u8> {
 /// [`KvError`] if the view fails or is damaged.
 pub fn sweep_of(kv: &dyn KvRead, outpoint: &OutPoint) -> Result<Option<u32>, KvError> {
     let key = outpoint_key(outpoint);
-    let Some(bytes) = kv.get(&key)? else { return Ok(None) };
-    Reader::new(&bytes).u32().map(Some).map_err(|e| KvError::corrupt(&key, e))
+    let Some(bytes) = kv.get(&key)? else {
+        return Ok(None);
+    };
+    Reader::new(&bytes)
+        .u32()
+        .map(Some)
+        .map_err(|e| KvError::corrupt(&key, e))
 }
 
 /// Number of withdrawals so far; also the index of the next.
@@ -252,8 +276,13 @@ fn by_transfer(id: &TransferId) -> Vec<u8> {
 /// [`KvError`] if the view fails or is damaged.
 pub fn withdrawal_of(kv: &dyn KvRead, id: &TransferId) -> Result<Option<u64>, KvError> {
     let key = by_transfer(id);
-    let Some(bytes) = kv.get(&key)? else { return Ok(None) };
-    Reader::new(&bytes).u64().map(Some).map_err(|e| KvError::corrupt(&key, e))
+    let Some(bytes) = kv.get(&key)? else {
+        return Ok(None);
+    };
+    Reader::new(&bytes)
+        .u64()
+        .map(Some)
+        .map_err(|e| KvError::corrupt(&key, e))
 }
 
 /// The delta that takes the block at `height` back.

@@ -29,11 +29,20 @@ impl<'a> VaultStateView<'a> {
     /// [`KvError`] if the view fails or is damaged.
     pub fn new(kv: &'a dyn KvRead, params: &'a ChainParams, height: u32) -> Result<Self, KvError> {
         let tip = require_tip(table::vault_tip(kv))?;
-        let amount = Amount::from_sat(tip.txout.value.to_sat())
-            .map_err(|e| KvError::corrupt(b"Q", e))?;
+        let amount = Amount::from_sat(tip.txout.value.to_sat()).map_err(|e| KvError::corrupt(b"Q", e))?;
         let script = vault_script(params.genesis().federation_key);
-        let tip = VaultTip { outpoint: tip.outpoint, amount };
-        Ok(Self { kv, params, height, tip, script, failure: RefCell::new(None) })
+        let tip = VaultTip {
+            outpoint: tip.outpoint,
+            amount,
+        };
+        Ok(Self {
+            kv,
+            params,
+            height,
+            tip,
+            script,
+            failure: RefCell::new(None),
+        })
     }
 
     fn find(&self, index: u64) -> Result<Option<WithdrawalView>, KvError> {
@@ -115,23 +124,55 @@ fn apply(
     for paid in &effects.paid {
         let mut withdrawal = table::withdrawal(kv, paid.index)?
             .ok_or_else(|| KvError::corrupt(b"W", "a paid withdrawal is missing"))?;
-        let outpoint = OutPoint { txid: place.txid, vout: paid.vout };
-        withdrawal.paid = Some(Payout { height: place.height, outpoint, share: paid.share });
+        let outpoint = OutPoint {
+            txid: place.txid,
+            vout: paid.vout,
+        };
+        withdrawal.paid = Some(Payout {
+            height: place.height,
+            outpoint,
+            share: paid.share,
+        });
         table::put_withdrawal(kv, paid.index, &withdrawal);
     }
     let tip = effects.new_tip;
     let script_pubkey = vault_script(params.genesis().federation_key);
-    let txout = TxOut { value: bitcoin::Amount::from_sat(tip.amount.to_sat()), script_pubkey };
-    table::put_vault_tip(kv, &Tip { outpoint: tip.outpoint, txout });
+    let txout = TxOut {
+        value: bitcoin::Amount::from_sat(tip.amount.to_sat()),
+        script_pubkey,
+    };
+    table::put_vault_tip(
+        kv,
+        &Tip {
+            outpoint: tip.outpoint,
+            txout,
+        },
+    );
     let count = |n: usize| u32::try_from(n).expect("a transaction has fewer inputs and outputs");
     let (swept, paid) = (count(effects.swept.len()), count(effects.paid.len()));
-    table::append_vault(kv, &VaultRecord { place, swept, paid, amount: tip.amount })
+    table::append_vault(
+        kv,
+        &VaultRecord {
+            place,
+            swept,
+            paid,
+            amount: tip.amount,
+        },
+    )
 }
 
 /// Records the first fault; the tip moves to output 0, wherever that is.
 fn record_fault(kv: &mut Overlay<'_>, tx: &TxInput, place: Place, rule: String) -> Result<(), KvError> {
-    let outpoint = OutPoint { txid: tx.txid(), vout: 0 };
-    let txout = tx.tx().output.first().expect("a confirmed transaction has outputs").clone();
+    let outpoint = OutPoint {
+        txid: tx.txid(),
+        vout: 0,
+    };
+    let txout = tx
+        .tx()
+        .output
+        .first()
+        .expect("a confirmed transaction has outputs")
+        .clone();
     table::put_vault_tip(kv, &Tip { outpoint, txout });
     if table::fault(kv)?.is_none() {
         table::put_fault(kv, &Fault { place, rule });

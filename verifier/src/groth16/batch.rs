@@ -47,12 +47,20 @@ pub enum BatchError {
 pub fn verify_batch(pvk: &PreparedVerifyingKey, items: &[(&[F], &Proof)]) -> Result<(), BatchError> {
     for (index, (public, _)) in items.iter().enumerate() {
         if let Err(VerifyError::PublicInputCount { expected, found }) = pvk.check_count(public) {
-            return Err(BatchError::PublicInputCount { index, expected, found });
+            return Err(BatchError::PublicInputCount {
+                index,
+                expected,
+                found,
+            });
         }
     }
     let mut culprits = Vec::new();
     search(pvk, items, 0, &mut culprits);
-    if culprits.is_empty() { Ok(()) } else { Err(BatchError::Invalid { culprits }) }
+    if culprits.is_empty() {
+        Ok(())
+    } else {
+        Err(BatchError::Invalid { culprits })
+    }
 }
 
 /// Appends the positions of the invalid proofs: halves that pass are not looked into.
@@ -83,14 +91,20 @@ fn all_hold(pvk: &PreparedVerifyingKey, items: &[(&[F], &Proof)]) -> bool {
         }
     }
     let c: Vec<G1Affine> = items.iter().map(|(_, proof)| proof.c()).collect();
-    let mut left: Vec<G1Projective> =
-        items.iter().zip(&weights).map(|((_, proof), w)| proof.a().mul_bigint(limbs(*w))).collect();
+    let mut left: Vec<G1Projective> = items
+        .iter()
+        .zip(&weights)
+        .map(|((_, proof), w)| proof.a().mul_bigint(limbs(*w)))
+        .collect();
     left.push(pvk.ic.combine(0, &scalars));
     left.push(weighted_sum(&c, &weights));
     left.push(-(pvk.vk.alpha_g1() * scalars[0]));
 
     let fixed = [&pvk.neg_gamma, &pvk.neg_delta, &pvk.beta].map(Clone::clone);
-    let right = items.iter().map(|(_, proof)| G2Prepared::from(proof.b())).chain(fixed);
+    let right = items
+        .iter()
+        .map(|(_, proof)| G2Prepared::from(proof.b()))
+        .chain(fixed);
     let product = Bn254::multi_miller_loop(G1Projective::normalize_batch(&left), right);
     Bn254::final_exponentiation(product).is_some_and(|value| value.0.is_one())
 }
@@ -106,7 +120,9 @@ fn limbs(w: u128) -> [u64; 2] {
 fn weights(pvk: &PreparedVerifyingKey, items: &[(&[F], &Proof)]) -> Vec<u128> {
     let mut transcript = B2::new(Label::Weights).bytes(&pvk.hash).u64(items.len() as u64);
     for (public, proof) in items {
-        transcript = public.iter().fold(transcript.u64(public.len() as u64), |t, x| t.field(x));
+        transcript = public
+            .iter()
+            .fold(transcript.u64(public.len() as u64), |t, x| t.field(x));
         transcript = transcript.bytes(&proof.to_bytes());
     }
     let seed = transcript.finish();

@@ -30,5 +30,9 @@ pub(super) fn decode<C: SWCurveConfig>(
         .map_err(|_| DecodeError::BadPoint(name))?;
     let mut again = Vec::with_capacity(bytes.len());
     encode(&point, &mut again);
-    if again == bytes && is_sound(&point) { Ok(point) } else { Err(DecodeError::BadPoint(name)) }
+    if again == bytes && is_sound(&point) {
+        Ok(point)
+    } else {
+        Err(DecodeError::BadPoint(name))
+    }
 }

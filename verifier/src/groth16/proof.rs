@@ -27,9 +27,11 @@ impl Proof {
     /// [`DecodeError::BadPoint`] names the point that is off its curve, outside the subgroup or the
     /// identity.
     pub fn new(a: G1Affine, b: G2Affine, c: G1Affine) -> Result<Self, DecodeError> {
-        for (good, name) in
-            [(point::is_sound(&a), "proof A"), (point::is_sound(&b), "proof B"), (point::is_sound(&c), "proof C")]
-        {
+        for (good, name) in [
+            (point::is_sound(&a), "proof A"),
+            (point::is_sound(&b), "proof B"),
+            (point::is_sound(&c), "proof C"),
+        ] {
             if !good {
                 return Err(DecodeError::BadPoint(name));
             }

@@ -25,9 +25,21 @@ impl TrapdoorKey {
     /// The key of a seed, for `n_public` public inputs.
     #[must_use]
     pub fn new(seed: u64, n_public: usize) -> Self {
-        let secret = |i: u64| B2::new(Label::DevSetup).bytes(b"trapdoor").u64(seed).u64(i).to_field();
+        let secret = |i: u64| {
+            B2::new(Label::DevSetup)
+                .bytes(b"trapdoor")
+                .u64(seed)
+                .u64(i)
+                .to_field()
+        };
         let [alpha, beta, gamma, delta] = [0, 1, 2, 3].map(secret);
-        Self { alpha, beta, gamma, delta, ic: (4..).map(secret).take(n_public + 1).collect() }
+        Self {
+            alpha,
+            beta,
+            gamma,
+            delta,
+            ic: (4..).map(secret).take(n_public + 1).collect(),
+        }
     }
 
     /// The verifying key.
@@ -36,7 +48,13 @@ impl TrapdoorKey {
         let (g1, g2) = (G1Projective::generator(), G2Projective::generator());
         let ic: Vec<_> = self.ic.iter().map(|k| g1 * k).collect();
         let [beta, gamma, delta] = [self.beta, self.gamma, self.delta].map(|k| (g2 * k).into_affine());
-        VerifyingKey::new((g1 * self.alpha).into_affine(), beta, gamma, delta, G1Projective::normalize_batch(&ic))
+        VerifyingKey::new(
+            (g1 * self.alpha).into_affine(),
+            beta,
+            gamma,
+            delta,
+            G1Projective::normalize_batch(&ic),
+        )
     }
 
     /// A proof that verifies for `public`, another one for every `salt`.
@@ -46,13 +64,26 @@ impl TrapdoorKey {
     #[must_use]
     pub fn simulate(&self, public: &[F], salt: u64) -> Proof {
         assert_eq!(public.len() + 1, self.ic.len(), "the key's public inputs");
-        let random = |i: u64| B2::new(Label::DevSetup).bytes(b"simulate").u64(salt).u64(i).to_field();
+        let random = |i: u64| {
+            B2::new(Label::DevSetup)
+                .bytes(b"simulate")
+                .u64(salt)
+                .u64(i)
+                .to_field()
+        };
         let (a, b) = (random(0), random(1));
-        let inputs = self.ic[1..].iter().zip(public).fold(self.ic[0], |sum, (k, x)| sum + *k * x);
+        let inputs = self.ic[1..]
+            .iter()
+            .zip(public)
+            .fold(self.ic[0], |sum, (k, x)| sum + *k * x);
         let inverse = self.delta.inverse().expect("a hash is not zero");
         let c = (a * b - self.alpha * self.beta - inputs * self.gamma) * inverse;
         let (g1, g2) = (G1Projective::generator(), G2Projective::generator());
-        Proof::new((g1 * a).into_affine(), (g2 * b).into_affine(), (g1 * c).into_affine())
-            .expect("multiples of the generators by hashes")
+        Proof::new(
+            (g1 * a).into_affine(),
+            (g2 * b).into_affine(),
+            (g1 * c).into_affine(),
+        )
+        .expect("multiples of the generators by hashes")
     }
 }

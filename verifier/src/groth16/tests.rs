@@ -20,7 +20,9 @@ fn key() -> (TrapdoorKey, PreparedVerifyingKey) {
 }
 
 fn publics(seed: u64) -> Vec<F> {
-    (0..N as u64).map(|i| F::from(1000 * seed + i).square() - F::from(i)).collect()
+    (0..N as u64)
+        .map(|i| F::from(1000 * seed + i).square() - F::from(i))
+        .collect()
 }
 
 /// A point on the twist that is not in the prime-order subgroup.
@@ -46,7 +48,11 @@ fn simulated_proofs_verify_and_every_flipped_public_input_is_rejected() {
     for i in 0..N {
         let mut wrong = public.clone();
         wrong[i] += F::ONE;
-        assert_eq!(verify(&pvk, &wrong, &proof), Err(VerifyError::Invalid), "input {i}");
+        assert_eq!(
+            verify(&pvk, &wrong, &proof),
+            Err(VerifyError::Invalid),
+            "input {i}"
+        );
     }
     let mut swapped = public.clone();
     swapped.swap(0, 1);
@@ -58,14 +64,24 @@ fn wrong_number_of_public_inputs_is_rejected() {
     let (trapdoor, pvk) = key();
     let proof = trapdoor.simulate(&publics(1), 1);
     for n in [0, 1, N - 1] {
-        let expected = VerifyError::PublicInputCount { expected: N, found: n };
+        let expected = VerifyError::PublicInputCount {
+            expected: N,
+            found: n,
+        };
         assert_eq!(verify(&pvk, &publics(1)[..n], &proof), Err(expected));
     }
     let more = [publics(1), vec![F::ZERO]].concat();
-    let expected = VerifyError::PublicInputCount { expected: N, found: N + 1 };
+    let expected = VerifyError::PublicInputCount {
+        expected: N,
+        found: N + 1,
+    };
     assert_eq!(verify(&pvk, &more, &proof), Err(expected));
     let item: (&[F], &Proof) = (&more, &proof);
-    let expected = BatchError::PublicInputCount { index: 0, expected: N, found: N + 1 };
+    let expected = BatchError::PublicInputCount {
+        index: 0,
+        expected: N,
+        found: N + 1,
+    };
     assert_eq!(verify_batch(&pvk, &[item]), Err(expected));
 }
 
@@ -85,7 +101,14 @@ fn proof_with_a_replaced_negated_or_swapped_element_is_rejected() {
         ((a, -b, c), "B negated"),
         ((a, b, -c), "C negated"),
         ((c, b, a), "A and C swapped"),
-        ((G1Affine::generator(), G2Affine::generator(), G1Affine::generator()), "generators"),
+        (
+            (
+                G1Affine::generator(),
+                G2Affine::generator(),
+                G1Affine::generator(),
+            ),
+            "generators",
+        ),
     ] {
         let proof = Proof::new(tampered.0, tampered.1, tampered.2).expect("points of the groups");
         assert_eq!(verify(&pvk, &public, &proof), Err(VerifyError::Invalid), "{what}");
@@ -108,7 +131,8 @@ fn rerandomised_proof_verifies_and_decodes_canonically() {
     let a = proof.a() * r1.inverse().expect("not zero");
     let b = proof.b() * r1 + pvk.key().delta_g2() * (r1 * r2);
     let c = proof.c() + proof.a() * r2;
-    let malleated = Proof::new(a.into_affine(), b.into_affine(), c.into_affine()).expect("points of the groups");
+    let malleated =
+        Proof::new(a.into_affine(), b.into_affine(), c.into_affine()).expect("points of the groups");
     assert_ne!(malleated.to_bytes(), proof.to_bytes());
     assert_eq!(verify(&pvk, &public, &malleated), Ok(()));
     assert_eq!(Proof::from_bytes(&malleated.to_bytes()), Ok(malleated));
@@ -120,7 +144,10 @@ fn proof_bytes_of_another_length_are_rejected() {
     let bytes = trapdoor.simulate(&publics(1), 1).to_bytes();
     assert_eq!(Proof::decode(&bytes).map(|p| p.encode()), Ok(bytes.to_vec()));
     for n in 0..Proof::BYTES {
-        assert!(matches!(Proof::decode(&bytes[..n]), Err(DecodeError::UnexpectedEnd { .. })), "{n} bytes");
+        assert!(
+            matches!(Proof::decode(&bytes[..n]), Err(DecodeError::UnexpectedEnd { .. })),
+            "{n} bytes"
+        );
     }
     let longer = [&bytes[..], &[0]].concat();
     assert_eq!(Proof::decode(&longer), Err(DecodeError::TrailingBytes(1)));
@@ -150,9 +177,18 @@ fn infinity_in_any_spelling_is_rejected() {
     }
     assert!(Proof::decode(&[0; Proof::BYTES]).is_err());
     let (a, b) = (G1Affine::generator(), G2Affine::generator());
-    assert_eq!(Proof::new(G1Affine::zero(), b, a), Err(DecodeError::BadPoint("proof A")));
-    assert_eq!(Proof::new(a, G2Affine::zero(), a), Err(DecodeError::BadPoint("proof B")));
-    assert_eq!(Proof::new(a, b, G1Affine::zero()), Err(DecodeError::BadPoint("proof C")));
+    assert_eq!(
+        Proof::new(G1Affine::zero(), b, a),
+        Err(DecodeError::BadPoint("proof A"))
+    );
+    assert_eq!(
+        Proof::new(a, G2Affine::zero(), a),
+        Err(DecodeError::BadPoint("proof B"))
+    );
+    assert_eq!(
+        Proof::new(a, b, G1Affine::zero()),
+        Err(DecodeError::BadPoint("proof C"))
+    );
 }
 
 #[test]
@@ -178,15 +214,25 @@ fn coordinates_that_are_not_reduced_are_rejected() {
 
 #[test]
 fn points_off_the_curve_or_outside_the_subgroup_are_rejected() {
-    let off = (1u64..).map(Fq::from).find(|x| G1Affine::get_point_from_x_unchecked(*x, false).is_none());
+    let off = (1u64..)
+        .map(Fq::from)
+        .find(|x| G1Affine::get_point_from_x_unchecked(*x, false).is_none());
     let off = off.expect("half of all x").into_bigint().to_bytes_le();
     assert_bad(0, &off, "proof A", "A off the curve");
     assert_bad(96, &off, "proof C", "C off the curve");
-    assert_bad(32, &compressed_g2(&outside_subgroup()), "proof B", "B outside the subgroup");
+    assert_bad(
+        32,
+        &compressed_g2(&outside_subgroup()),
+        "proof B",
+        "B outside the subgroup",
+    );
     let (a, b) = (G1Affine::generator(), outside_subgroup());
     assert_eq!(Proof::new(a, b, a), Err(DecodeError::BadPoint("proof B")));
     let off_curve = G1Affine::new_unchecked(Fq::from(1u64), Fq::from(1u64));
-    assert_eq!(Proof::new(off_curve, G2Affine::generator(), a), Err(DecodeError::BadPoint("proof A")));
+    assert_eq!(
+        Proof::new(off_curve, G2Affine::generator(), a),
+        Err(DecodeError::BadPoint("proof A"))
+    );
 }
 
 #[test]
@@ -225,14 +271,22 @@ fn verifying_key_round_trips_and_its_hash_covers_every_byte() {
 fn verifying_key_that_claims_more_points_than_it_has_is_rejected() {
     let mut bytes = key().0.verifying_key().encode();
     bytes[224..226].copy_from_slice(&[0xff, 0xff]);
-    assert!(matches!(VerifyingKey::decode(&bytes), Err(DecodeError::UnexpectedEnd { .. })));
+    assert!(matches!(
+        VerifyingKey::decode(&bytes),
+        Err(DecodeError::UnexpectedEnd { .. })
+    ));
 }
 
 #[test]
 fn verifying_key_that_breaks_a_rule_is_rejected_by_name() {
     let vk = key().0.verifying_key();
-    let (alpha, beta, gamma, delta, ic) =
-        (vk.alpha_g1(), vk.beta_g2(), vk.gamma_g2(), vk.delta_g2(), vk.ic().to_vec());
+    let (alpha, beta, gamma, delta, ic) = (
+        vk.alpha_g1(),
+        vk.beta_g2(),
+        vk.gamma_g2(),
+        vk.delta_g2(),
+        vk.ic().to_vec(),
+    );
     let new = VerifyingKey::new;
     let (zero1, zero2, bad2) = (G1Affine::zero(), G2Affine::zero(), outside_subgroup());
     let bad1 = G1Affine::new_unchecked(Fq::from(1u64), Fq::from(1u64));
@@ -242,34 +296,94 @@ fn verifying_key_that_breaks_a_rule_is_rejected_by_name() {
         changed
     };
     let table = [
-        (new(alpha, beta, delta, delta, ic.clone()), KeyRule::GammaEqualsDelta),
-        (new(zero1, beta, gamma, delta, ic.clone()), KeyRule::Identity("alpha")),
-        (new(alpha, zero2, gamma, delta, ic.clone()), KeyRule::Identity("beta")),
-        (new(alpha, beta, zero2, delta, ic.clone()), KeyRule::Identity("gamma")),
-        (new(alpha, beta, gamma, zero2, ic.clone()), KeyRule::Identity("delta")),
-        (new(alpha, beta, gamma, delta, with_ic(0, zero1)), KeyRule::Identity("IC")),
-        (new(alpha, beta, gamma, delta, with_ic(N, zero1)), KeyRule::Identity("IC")),
-        (new(bad1, beta, gamma, delta, ic.clone()), KeyRule::OutsideGroup("alpha")),
-        (new(alpha, bad2, gamma, delta, ic.clone()), KeyRule::OutsideGroup("beta")),
-        (new(alpha, beta, bad2, delta, ic.clone()), KeyRule::OutsideGroup("gamma")),
-        (new(alpha, beta, gamma, bad2, ic.clone()), KeyRule::OutsideGroup("delta")),
-        (new(alpha, beta, gamma, delta, with_ic(3, bad1)), KeyRule::OutsideGroup("IC")),
-        (new(alpha, beta, gamma, delta, ic[1..].to_vec()), KeyRule::IcLength { expected: N + 1, found: N }),
-        (new(alpha, beta, gamma, delta, vec![]), KeyRule::IcLength { expected: N + 1, found: 0 }),
+        (
+            new(alpha, beta, delta, delta, ic.clone()),
+            KeyRule::GammaEqualsDelta,
+        ),
+        (
+            new(zero1, beta, gamma, delta, ic.clone()),
+            KeyRule::Identity("alpha"),
+        ),
+        (
+            new(alpha, zero2, gamma, delta, ic.clone()),
+            KeyRule::Identity("beta"),
+        ),
+        (
+            new(alpha, beta, zero2, delta, ic.clone()),
+            KeyRule::Identity("gamma"),
+        ),
+        (
+            new(alpha, beta, gamma, zero2, ic.clone()),
+            KeyRule::Identity("delta"),
+        ),
+        (
+            new(alpha, beta, gamma, delta, with_ic(0, zero1)),
+            KeyRule::Identity("IC"),
+        ),
+        (
+            new(alpha, beta, gamma, delta, with_ic(N, zero1)),
+            KeyRule::Identity("IC"),
+        ),
+        (
+            new(bad1, beta, gamma, delta, ic.clone()),
+            KeyRule::OutsideGroup("alpha"),
+        ),
+        (
+            new(alpha, bad2, gamma, delta, ic.clone()),
+            KeyRule::OutsideGroup("beta"),
+        ),
+        (
+            new(alpha, beta, bad2, delta, ic.clone()),
+            KeyRule::OutsideGroup("gamma"),
+        ),
+        (
+            new(alpha, beta, gamma, bad2, ic.clone()),
+            KeyRule::OutsideGroup("delta"),
+        ),
+        (
+            new(alpha, beta, gamma, delta, with_ic(3, bad1)),
+            KeyRule::OutsideGroup("IC"),
+        ),
+        (
+            new(alpha, beta, gamma, delta, ic[1..].to_vec()),
+            KeyRule::IcLength {
+                expected: N + 1,
+                found: N,
+            },
+        ),
+        (
+            new(alpha, beta, gamma, delta, vec![]),
+            KeyRule::IcLength {
+                expected: N + 1,
+                found: 0,
+            },
+        ),
     ];
     for (bad, rule) in table {
         assert_eq!(bad.validate(N), Err(rule));
         assert_eq!(PreparedVerifyingKey::new(bad, N).err(), Some(rule));
     }
     assert_eq!(vk.validate(N), Ok(()));
-    assert_eq!(vk.validate(N + 1), Err(KeyRule::IcLength { expected: N + 2, found: N + 1 }));
+    assert_eq!(
+        vk.validate(N + 1),
+        Err(KeyRule::IcLength {
+            expected: N + 2,
+            found: N + 1
+        })
+    );
 }
 
 #[test]
 fn verifying_key_bytes_with_identity_or_foreign_points_do_not_decode() {
     let vk = key().0.verifying_key();
     let bytes = vk.encode();
-    for (at, n, name) in [(0, 32, "alpha"), (32, 64, "beta"), (96, 64, "gamma"), (160, 64, "delta"), (226, 32, "IC")] {
+    for (at, n, name) in [
+        (0, 32, "alpha"),
+        (32, 64, "beta"),
+        (96, 64, "gamma"),
+        (160, 64, "delta"),
+        (226, 32, "IC"),
+    ] {
         let mut bad = bytes.clone();
         bad[at..at + n].fill(0);
         bad[at + n - 1] = 0x40;
@@ -283,7 +397,12 @@ fn verifying_key_bytes_with_identity_or_foreign_points_do_not_decode() {
 
 fn batch(n: u64) -> (PreparedVerifyingKey, Vec<(Vec<F>, Proof)>) {
     let (trapdoor, pvk) = key();
-    (pvk, (0..n).map(|i| (publics(i), trapdoor.simulate(&publics(i), i))).collect())
+    (
+        pvk,
+        (0..n)
+            .map(|i| (publics(i), trapdoor.simulate(&publics(i), i)))
+            .collect(),
+    )
 }
 
 fn check(pvk: &PreparedVerifyingKey, items: &[(Vec<F>, Proof)]) -> Result<(), BatchError> {
@@ -320,23 +439,40 @@ fn errors_that_cancel_without_weights_do_not_cancel_in_a_batch() {
     let moved = |proof: &Proof, by: G1Affine| {
         Proof::new(proof.a(), proof.b(), (proof.c() + by).into_affine()).expect("a point of the group")
     };
-    let bad = vec![(items[0].0.clone(), moved(&items[0].1, shift)), (items[1].0.clone(), moved(&items[1].1, -shift))];
-    assert_eq!(check(&pvk, &bad), Err(BatchError::Invalid { culprits: vec![0, 1] }));
+    let bad = vec![
+        (items[0].0.clone(), moved(&items[0].1, shift)),
+        (items[1].0.clone(), moved(&items[1].1, -shift)),
+    ];
+    assert_eq!(
+        check(&pvk, &bad),
+        Err(BatchError::Invalid { culprits: vec![0, 1] })
+    );
     let swapped = vec![(items[0].0.clone(), items[1].1), (items[1].0.clone(), items[0].1)];
-    assert_eq!(check(&pvk, &swapped), Err(BatchError::Invalid { culprits: vec![0, 1] }));
+    assert_eq!(
+        check(&pvk, &swapped),
+        Err(BatchError::Invalid { culprits: vec![0, 1] })
+    );
 }
 
 #[test]
 fn tables_and_buckets_agree_with_plain_multiplication() {
-    let points: Vec<G1Affine> =
-        (1..=40u64).map(|i| (G1Affine::generator() * F::from(i).pow([9])).into_affine()).collect();
-    let scalars: Vec<F> = (0..40u64).map(|i| F::from(i).pow([77]) - F::from(i % 3)).collect();
-    let expected = points.iter().zip(&scalars).fold(G1Projective::ZERO, |sum, (p, k)| sum + *p * k);
+    let points: Vec<G1Affine> = (1..=40u64)
+        .map(|i| (G1Affine::generator() * F::from(i).pow([9])).into_affine())
+        .collect();
+    let scalars: Vec<F> = (0..40u64)
+        .map(|i| F::from(i).pow([77]) - F::from(i % 3))
+        .collect();
+    let expected = points
+        .iter()
+        .zip(&scalars)
+        .fold(G1Projective::ZERO, |sum, (p, k)| sum + *p * k);
     assert_eq!(FixedBases::new(&points).combine(0, &scalars), expected);
     for n in [0, 1, 2, 3, 17, 40] {
         let weights: Vec<u128> = (0..n as u128).map(|i| u128::MAX / (i * i * i + 1) - i).collect();
-        let expected =
-            points.iter().zip(&weights).fold(G1Projective::ZERO, |sum, (p, w)| sum + *p * F::from(*w));
+        let expected = points
+            .iter()
+            .zip(&weights)
+            .fold(G1Projective::ZERO, |sum, (p, w)| sum + *p * F::from(*w));
         assert_eq!(weighted_sum(&points[..n], &weights), expected, "{n} points");
     }
 }

@@ -53,9 +53,24 @@ impl VerifyingKey {
     /// # Panics
     /// If there are more than [`VerifyingKey::MAX_IC`] IC points.
     #[must_use]
-    pub fn new(alpha_g1: G1Affine, beta_g2: G2Affine, gamma_g2: G2Affine, delta_g2: G2Affine, ic: Vec<G1Affine>) -> Self {
-        assert!(ic.len() <= Self::MAX_IC, "a circuit has fewer than 2^16 public inputs");
-        Self { alpha_g1, beta_g2, gamma_g2, delta_g2, ic }
+    pub fn new(
+        alpha_g1: G1Affine,
+        beta_g2: G2Affine,
+        gamma_g2: G2Affine,
+        delta_g2: G2Affine,
+        ic: Vec<G1Affine>,
+    ) -> Self {
+        assert!(
+            ic.len() <= Self::MAX_IC,
+            "a circuit has fewer than 2^16 public inputs"
+        );
+        Self {
+            alpha_g1,
+            beta_g2,
+            gamma_g2,
+            delta_g2,
+            ic,
+        }
     }
 
     /// `α` in G1.
@@ -95,16 +110,27 @@ impl VerifyingKey {
     /// The first rule that is broken.
     pub fn validate(&self, n_public: usize) -> Result<(), KeyRule> {
         if self.ic.len() != n_public + 1 {
-            return Err(KeyRule::IcLength { expected: n_public + 1, found: self.ic.len() });
+            return Err(KeyRule::IcLength {
+                expected: n_public + 1,
+                found: self.ic.len(),
+            });
         }
         let g1 = std::iter::once((&self.alpha_g1, "alpha")).chain(self.ic.iter().map(|p| (p, "IC")));
         for (p, name) in g1 {
             check(p.is_zero(), point::is_sound(p), name)?;
         }
-        for (p, name) in [(&self.beta_g2, "beta"), (&self.gamma_g2, "gamma"), (&self.delta_g2, "delta")] {
+        for (p, name) in [
+            (&self.beta_g2, "beta"),
+            (&self.gamma_g2, "gamma"),
+            (&self.delta_g2, "delta"),
+        ] {
             check(p.is_zero(), point::is_sound(p), name)?;
         }
-        if self.gamma_g2 == self.delta_g2 { Err(KeyRule::GammaEqualsDelta) } else { Ok(()) }
+        if self.gamma_g2 == self.delta_g2 {
+            Err(KeyRule::GammaEqualsDelta)
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -141,6 +167,12 @@ impl Decode for VerifyingKey {
         for _ in 0..count {
             ic.push(point::decode::<g1::Config>(reader, "IC")?);
         }
-        Ok(Self { alpha_g1, beta_g2, gamma_g2, delta_g2, ic })
+        Ok(Self {
+            alpha_g1,
+            beta_g2,
+            gamma_g2,
+            delta_g2,
+            ic,
+        })
     }
 }
