@@ -1,0 +1,20 @@
+//! Integration tests in named tiers, against real processes wherever that is what matters.
+//!
+//! * [`architecture`]: who may depend on whom. [`pinned`]: circuits and verifier agree on their keys.
+//! * [`story`]: the main job end to end. [`spends`]: double spends and replays. [`rpc`]: bad requests.
+//! * [`crash`]: a sequencer killed at every point. [`reorg`]: Bitcoin changes its mind.
+//! * [`malice`]: a sequencer that lies on Bitcoin, and a federation that steals.
+//!
+//! The tiers that run a deployment need a bitcoind (`BITCOIND_EXE`) and the `tacit` binary beside
+//! this one's folder; `make test` provides both. Each deployment is [`setting::Setting`].
+
+mod architecture;
+mod crash;
+mod malice;
+mod people;
+mod pinned;
+mod reorg;
+mod rpc;
+mod setting;
+mod spends;
+mod story;

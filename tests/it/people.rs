@@ -1,0 +1,210 @@
+//! Somebody with a wallet, and a way to hold a transfer back before it leaves.
+
+use std::cell::RefCell;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, bail};
+use bitcoin::{OutPoint, ScriptBuf, Transaction, Txid};
+use rand::rngs::OsRng;
+use tacit_bridge::keys::SigningKey;
+use tacit_protocol::Amount;
+use tacit_protocol::transfer::{Transfer, TransferId};
+use tacit_wallet::api::{
+    ApiError, BatchDetails, BatchSummary, CompactBatch, DepositStatus, FeeEstimate, FoundDeposit, NodeApi,
+    Range, Receipt, RegisterDeposit, Status, SubtreeRoots, Supply, TransferStatus, WithdrawalQuery,
+    WithdrawalStatus,
+};
+use tacit_wallet::{KdfParams, Payment, Place, Seed, Sent, Session, Wallet, WalletError};
+
+use crate::setting::{Ground, Setting};
+
+/// Somebody with a wallet.
+pub(crate) struct Person {
+    pub(crate) wallet: Wallet,
+}
+
+impl Person {
+    /// A wallet from fresh words.
+    pub(crate) fn new(ground: &Ground, name: &str) -> anyhow::Result<Self> {
+        Self::with_seed(ground, name, Seed::generate(&mut OsRng))
+    }
+
+    /// A wallet of its own file for a seed.
+    pub(crate) fn with_seed(ground: &Ground, name: &str, seed: Seed) -> anyhow::Result<Self> {
+        let path = ground.dir().join(format!("{name}.wallet"));
+        // The least that the format allows: these wallets guard nothing.
+        let kdf = KdfParams::new(8, 1, 1)?;
+        let place = Place {
+            path: &path,
+            passphrase: b"test",
+            kdf,
+        };
+        Ok(Self {
+            wallet: Wallet::create(&place, ground.chain.params().clone(), seed, &mut OsRng)?,
+        })
+    }
+
+    /// The same person on an empty disk, from the words alone.
+    pub(crate) fn restored(&self, ground: &Ground, name: &str) -> anyhow::Result<Self> {
+        Self::with_seed(ground, name, Seed::from_words(&self.wallet.words())?)
+    }
+
+    pub(crate) fn sync(&mut self, api: &dyn NodeApi) -> anyhow::Result<()> {
+        self.wallet.sync(api, &mut |_| (), &mut OsRng)?;
+        Ok(())
+    }
+
+    pub(crate) fn balance(&self) -> u64 {
+        self.wallet.balance().total().to_sat()
+    }
+
+    /// Syncs and tells the balance.
+    pub(crate) fn holds(&mut self, api: &dyn NodeApi) -> anyhow::Result<u64> {
+        self.sync(api)?;
+        Ok(self.balance())
+    }
+
+    /// Pays a deposit into the mempool.
+    pub(crate) fn pay_deposit(&mut self, setting: &Setting, sats: u64) -> anyhow::Result<OutPoint> {
+        let offer = self.wallet.new_deposit(&mut OsRng)?;
+        let (script, amount) = (offer.address.script_pubkey(), bitcoin::Amount::from_sat(sats));
+        Ok(setting.chain().faucet.pay(&script, amount)?)
+    }
+
+    /// Looks for deposits and registers them.
+    pub(crate) fn register(&mut self, setting: &Setting) -> anyhow::Result<()> {
+        setting.settle()?;
+        self.wallet.refresh_deposits(&setting.api, &mut OsRng)?;
+        Ok(())
+    }
+
+    /// Deposits and waits for the note; returns what was credited.
+    pub(crate) fn deposit(&mut self, setting: &Setting, sats: u64) -> anyhow::Result<u64> {
+        let before = self.holds(&setting.api)?;
+        self.pay_deposit(setting, sats)?;
+        setting.mine(1)?;
+        self.register(setting)?;
+        setting.mine_until("a deposit's credit", || {
+            let now = self.holds(&setting.api)?;
+            Ok((now > before).then(|| now - before))
+        })
+    }
+
+    /// A payment to a fresh address of somebody.
+    pub(crate) fn payment_to(other: &mut Self, sats: u64) -> anyhow::Result<Payment> {
+        let (_, to) = other.wallet.new_address(&mut OsRng)?;
+        Ok(Payment::Pay {
+            to,
+            amount: Amount::from_sat(sats)?,
+        })
+    }
+
+    /// Syncs with the full node, proves and hands in.
+    pub(crate) fn send(&mut self, setting: &Setting, payment: &Payment) -> anyhow::Result<Sent> {
+        self.sync(&setting.api)?;
+        Ok(self.send_through(setting, &setting.api, payment)?)
+    }
+
+    fn send_through(
+        &mut self,
+        setting: &Setting,
+        api: &dyn NodeApi,
+        payment: &Payment,
+    ) -> Result<Sent, WalletError> {
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_secs();
+        let mut session = Session {
+            api,
+            prover: &setting.prover,
+            rng: &mut OsRng,
+            now,
+            max_fee: None,
+        };
+        self.wallet.send(&mut session, payment)
+    }
+
+    pub(crate) fn pay(&mut self, setting: &Setting, to: &mut Self, sats: u64) -> anyhow::Result<Sent> {
+        let payment = Self::payment_to(to, sats)?;
+        self.send(setting, &payment)
+    }
+
+    /// Builds and proves a payment that is not handed in; the wallet thinks that it was refused.
+    pub(crate) fn draft(&mut self, setting: &Setting, payment: &Payment) -> anyhow::Result<Transfer> {
+        self.sync(&setting.api)?;
+        let catcher = Catcher {
+            inner: &setting.api,
+            caught: RefCell::default(),
+        };
+        match self.send_through(setting, &catcher, payment) {
+            Err(WalletError::Api(ApiError::MempoolFull)) => {}
+            other => bail!("the transfer was not caught: {other:?}"),
+        }
+        catcher.caught.into_inner().context("nothing was handed in")
+    }
+
+    /// Orders a withdrawal to a fresh key; returns the transfer and the script.
+    pub(crate) fn withdraw(&mut self, setting: &Setting, sats: u64) -> anyhow::Result<(Sent, ScriptBuf)> {
+        let script = SigningKey::generate(&mut OsRng).output_script();
+        let address = bitcoin::Address::from_script(&script, bitcoin::Network::Regtest)?.to_string();
+        let amount = Amount::from_sat(sats)?;
+        let payment = self.wallet.withdrawal(&setting.api, &address, amount, None)?;
+        Ok((self.send(setting, &payment)?, script))
+    }
+}
+
+/// A node that takes no transfer and keeps the last one it was given.
+struct Catcher<'a> {
+    inner: &'a dyn NodeApi,
+    caught: RefCell<Option<Transfer>>,
+}
+
+impl NodeApi for Catcher<'_> {
+    fn submit_transfer(&self, transfer: &Transfer) -> Result<Receipt, ApiError> {
+        *self.caught.borrow_mut() = Some(transfer.clone());
+        Err(ApiError::MempoolFull)
+    }
+    fn status(&self) -> Result<Status, ApiError> {
+        self.inner.status()
+    }
+    fn chain_params(&self) -> Result<String, ApiError> {
+        self.inner.chain_params()
+    }
+    fn transfer_status(&self, txid: TransferId) -> Result<TransferStatus, ApiError> {
+        self.inner.transfer_status(txid)
+    }
+    fn batches(&self, range: Range) -> Result<Vec<BatchSummary>, ApiError> {
+        self.inner.batches(range)
+    }
+    fn batch(&self, number: u32) -> Result<BatchDetails, ApiError> {
+        self.inner.batch(number)
+    }
+    fn compact(&self, range: Range) -> Result<Vec<CompactBatch>, ApiError> {
+        self.inner.compact(range)
+    }
+    fn note_subtree_roots(&self, range: Range) -> Result<SubtreeRoots, ApiError> {
+        self.inner.note_subtree_roots(range)
+    }
+    fn fee_estimate(&self) -> Result<FeeEstimate, ApiError> {
+        self.inner.fee_estimate()
+    }
+    fn register_deposit(&self, deposit: &RegisterDeposit) -> Result<DepositStatus, ApiError> {
+        self.inner.register_deposit(deposit)
+    }
+    fn deposit_status(&self, outpoint: OutPoint) -> Result<DepositStatus, ApiError> {
+        self.inner.deposit_status(outpoint)
+    }
+    fn withdrawal_status(&self, query: WithdrawalQuery) -> Result<WithdrawalStatus, ApiError> {
+        self.inner.withdrawal_status(query)
+    }
+    fn supply(&self) -> Result<Supply, ApiError> {
+        self.inner.supply()
+    }
+    fn find_deposits(&self, scripts: &[ScriptBuf]) -> Result<Vec<FoundDeposit>, ApiError> {
+        self.inner.find_deposits(scripts)
+    }
+    fn broadcast(&self, transaction: &Transaction) -> Result<Txid, ApiError> {
+        self.inner.broadcast(transaction)
+    }
+}
