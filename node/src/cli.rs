@@ -27,7 +27,13 @@ pub struct Global {
     #[arg(long, global = true, value_name = "FILE", env = "TACIT_CONFIG")]
     pub config: Option<PathBuf>,
     /// What to log: error, warn, info, debug, trace, or a filter such as `tacit_bridge=debug`
-    #[arg(long, global = true, value_name = "FILTER", env = "TACIT_LOG", default_value = "info")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILTER",
+        env = "TACIT_LOG",
+        default_value = "info"
+    )]
     pub log: String,
     /// How to log, on standard error
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]

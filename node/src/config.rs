@@ -208,8 +208,10 @@ impl Config {
         let mut config = match path {
             None => Self::default(),
             Some(path) => {
-                let text = std::fs::read_to_string(path)
-                    .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+                let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+                    path: path.to_owned(),
+                    source,
+                })?;
                 toml::from_str(&text).map_err(|e| ConfigError::Parse {
                     path: path.to_owned(),
                     message: e.to_string(),
@@ -226,11 +228,22 @@ impl Config {
     fn check(&self) -> Result<(), ConfigError> {
         if self.poll_ms == 0 {
             let (value, remedy) = (self.poll_ms.to_string(), "use at least 1 millisecond");
-            return Err(ConfigError::Invalid { field: "poll_ms", value, remedy });
+            return Err(ConfigError::Invalid {
+                field: "poll_ms",
+                value,
+                remedy,
+            });
         }
         if !self.bitcoind.url.starts_with("http://") {
-            let (value, remedy) = (self.bitcoind.url.clone(), "bitcoind speaks plain http://host:port");
-            return Err(ConfigError::Invalid { field: "bitcoind.url", value, remedy });
+            let (value, remedy) = (
+                self.bitcoind.url.clone(),
+                "bitcoind speaks plain http://host:port",
+            );
+            return Err(ConfigError::Invalid {
+                field: "bitcoind.url",
+                value,
+                remedy,
+            });
         }
         Ok(())
     }
@@ -260,9 +273,10 @@ impl BitcoindConfig {
     /// [`ConfigError::Missing`] if neither a cookie file nor a user is set.
     pub fn auth(&self) -> Result<Auth, ConfigError> {
         match (&self.user, &self.password, &self.cookie_file) {
-            (Some(user), Some(password), _) => {
-                Ok(Auth::UserPassword { user: user.clone(), password: password.clone() })
-            }
+            (Some(user), Some(password), _) => Ok(Auth::UserPassword {
+                user: user.clone(),
+                password: password.clone(),
+            }),
             (Some(_), None, _) => Err(ConfigError::Missing {
                 field: "bitcoind.password",
                 remedy: "set it or TACIT_BITCOIND_PASSWORD",

@@ -18,9 +18,9 @@ use rand::rngs::OsRng;
 use tacit_bridge::client::{BitcoinClient, RpcClient as Bitcoin};
 use tacit_bridge::keys::SigningKey;
 use tacit_bridge::regtest::{Bitcoind, Faucet};
-use tacit_prover::KeyStore;
 use tacit_protocol::params::ChainParams;
 use tacit_protocol::{F, Network, field};
+use tacit_prover::KeyStore;
 use tacit_wallet::api::NodeApi;
 
 use crate::commands::genesis::{GenesisKeys, assemble, circuit_keys, genesis_outputs};
@@ -48,6 +48,8 @@ pub struct LocalOptions {
     pub seal_after_ms: u64,
     /// Key that fee notes are paid to.
     pub fee_key: F,
+    /// Lowest fee code accepted.
+    pub fee_floor: u8,
 }
 
 /// A private Bitcoin chain with a Tacit chain on it.
@@ -76,10 +78,16 @@ impl LocalChain {
         for name in ["anchor.key", "federation.key", "operator.key"] {
             keys.push(SigningKey::load_or_create(&dir.join(name), &mut OsRng)?);
         }
-        let coin = TxOut { value: Amount::from_sat(OPERATOR_COIN), script_pubkey: keys[2].output_script() };
+        let coin = TxOut {
+            value: Amount::from_sat(OPERATOR_COIN),
+            script_pubkey: keys[2].output_script(),
+        };
         faucet.send(vec![coin; OPERATOR_COINS])?;
         faucet.mine(1)?;
-        let public = GenesisKeys { anchor: keys[0].public_key(), federation: keys[1].public_key() };
+        let public = GenesisKeys {
+            anchor: keys[0].public_key(),
+            federation: keys[1].public_key(),
+        };
         let tx = faucet.build(genesis_outputs(&public))?;
         bitcoind.client().send(&tx)?;
         faucet.mine(1)?;
@@ -88,7 +96,13 @@ impl LocalChain {
         let depth = options.finality_depth;
         let params = assemble(client, &tx, &public, Network::Regtest, depth, circuits, height)?;
         fs::write(dir.join("chain.json"), params.to_json())?;
-        Ok(Self { dir: dir.to_owned(), options, params, bitcoind, faucet })
+        Ok(Self {
+            dir: dir.to_owned(),
+            options,
+            params,
+            bitcoind,
+            faucet,
+        })
     }
 
     /// The chain's parameters.
@@ -129,7 +143,7 @@ impl LocalChain {
             fee_key: hex::encode(field::to_bytes(&self.options.fee_key)),
             seal_after_ms: self.options.seal_after_ms,
             mempool_transfers: 10_000,
-            fee_floor: 0,
+            fee_floor: self.options.fee_floor,
             shapes: Vec::new(),
             crash_at: None,
         });
@@ -175,7 +189,11 @@ impl NodeProcess {
         fs::write(&file, toml::to_string(config)?)?;
         let log = dir.join(format!("{name}.log"));
         let output = File::options().create(true).append(true).open(&log)?;
-        let command = if config.sequencer.is_some() { "sequencer" } else { "node" };
+        let command = if config.sequencer.is_some() {
+            "sequencer"
+        } else {
+            "node"
+        };
         let child = Command::new(binary)
             .arg(command)
             .args(["--log-format", "json", "--config"])
@@ -200,7 +218,11 @@ impl NodeProcess {
             if let Some(status) = self.child.try_wait()? {
                 let log = fs::read_to_string(&self.log).unwrap_or_default();
                 let tail: Vec<&str> = log.lines().rev().take(5).collect();
-                bail!("the node ended ({status}); {} ends with: {}", self.log.display(), tail.join(" / "));
+                bail!(
+                    "the node ended ({status}); {} ends with: {}",
+                    self.log.display(),
+                    tail.join(" / ")
+                );
             }
             if started.elapsed() > START_LIMIT {
                 bail!("the node does not answer; see {}", self.log.display());

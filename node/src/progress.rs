@@ -17,7 +17,10 @@ impl Bars {
     /// Bars for a piece of work.
     #[must_use]
     pub fn new(what: impl Into<String>) -> Self {
-        Self { what: what.into(), current: Mutex::new(None) }
+        Self {
+            what: what.into(),
+            current: Mutex::new(None),
+        }
     }
 }
 
@@ -30,14 +33,19 @@ pub fn bar(what: &str, total: u64) -> ProgressBar {
     let style = ProgressStyle::with_template("{prefix:24} [{bar:32}] {pos}/{len} {elapsed_precise} {msg}")
         .expect("a constant template")
         .progress_chars("=> ");
-    let bar = ProgressBar::new(total).with_style(style).with_prefix(what.to_owned());
+    let bar = ProgressBar::new(total)
+        .with_style(style)
+        .with_prefix(what.to_owned());
     bar.enable_steady_tick(Duration::from_millis(200));
     bar
 }
 
 impl Progress for Bars {
     fn begin(&self, stage: Stage, total: u64) {
-        let mut current = self.current.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut current = self
+            .current
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(old) = current.take() {
             old.finish_and_clear();
         }
@@ -45,7 +53,10 @@ impl Progress for Bars {
     }
 
     fn advance(&self, steps: u64) {
-        let current = self.current.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let current = self
+            .current
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(bar) = current.as_ref() {
             bar.inc(steps);
         }
@@ -54,7 +65,10 @@ impl Progress for Bars {
 
 impl Drop for Bars {
     fn drop(&mut self) {
-        let current = self.current.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let current = self
+            .current
+            .get_mut()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(bar) = current.take() {
             bar.finish_and_clear();
         }

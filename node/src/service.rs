@@ -65,10 +65,8 @@ pub trait Desk: Send + Sync {
     ///
     /// # Errors
     /// What `read` says.
-    fn with_pending(
-        &self,
-        read: &mut dyn FnMut(&dyn KvRead) -> Result<(), ApiError>,
-    ) -> Result<(), ApiError>;
+    fn with_pending(&self, read: &mut dyn FnMut(&dyn KvRead) -> Result<(), ApiError>)
+    -> Result<(), ApiError>;
 }
 
 /// How far the pipeline is, for `status`.
@@ -95,16 +93,20 @@ pub(crate) fn storage(error: &KvError) -> ApiError {
 }
 
 pub(crate) fn bitcoin(error: &ClientError) -> ApiError {
-    match error {
-        ClientError::Rejected { .. } => ApiError::BitcoinRejected { reason: error.to_string() },
-        other => ApiError::BitcoinUnavailable { reason: other.to_string() },
+    let reason = error.to_string();
+    if matches!(error, ClientError::Rejected { .. }) {
+        ApiError::BitcoinRejected { reason }
+    } else {
+        ApiError::BitcoinUnavailable { reason }
     }
 }
 
 impl Service {
     /// Runs `read` on the state this node serves, pending batches included.
     fn read<T>(&self, read: impl FnOnce(&dyn KvRead) -> Result<T, ApiError>) -> Result<T, ApiError> {
-        let Some(desk) = &self.desk else { return read(&*self.store) };
+        let Some(desk) = &self.desk else {
+            return read(&*self.store);
+        };
         let (mut read, mut answer) = (Some(read), None);
         desk.with_pending(&mut |kv| {
             if let Some(read) = read.take() {
@@ -125,15 +127,26 @@ impl Service {
 
     fn height(&self) -> Result<u32, ApiError> {
         let cursor = table::cursor(&*self.store).map_err(|e| storage(&e))?;
-        cursor.map(|c| c.height).ok_or_else(|| ApiError::Internal("the cursor is missing".into()))
+        cursor
+            .map(|c| c.height)
+            .ok_or_else(|| ApiError::Internal("the cursor is missing".into()))
     }
 
     fn sync_state(&self, height: u32) -> SyncState {
-        let following = self.following.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let halted = following.halted.or_else(|| self.desk.as_ref().and_then(|d| d.halted()));
+        let following = self
+            .following
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let halted = following
+            .halted
+            .or_else(|| self.desk.as_ref().and_then(|d| d.halted()));
         match halted {
             Some(reason) => SyncState::Halted { reason },
-            None if height < following.target => SyncState::Syncing { height, target: following.target },
+            None if height < following.target => SyncState::Syncing {
+                height,
+                target: following.target,
+            },
             None => SyncState::Synced,
         }
     }
@@ -186,7 +199,9 @@ impl NodeApi for Service {
         self.read(|kv| {
             let tip = ledger::tip(kv).map_err(|e| storage(&e))?.batch;
             let last = range.from.saturating_add(limit).min(tip + 1);
-            (range.from..last).map(|n| views::summary(kv, n, anchored)).collect()
+            (range.from..last)
+                .map(|n| views::summary(kv, n, anchored))
+                .collect()
         })
     }
 
@@ -230,7 +245,11 @@ impl NodeApi for Service {
 
     fn withdrawal_status(&self, query: WithdrawalQuery) -> Result<WithdrawalStatus, ApiError> {
         let height = self.height()?;
-        let rate = self.desk.as_ref().and_then(|d| d.fee_estimate().ok()).map(|f| f.bitcoin_rate);
+        let rate = self
+            .desk
+            .as_ref()
+            .and_then(|d| d.fee_estimate().ok())
+            .map(|f| f.bitcoin_rate);
         self.read(|kv| views::withdrawal(kv, self.rules.params(), &query, height, rate))
     }
 
@@ -240,7 +259,9 @@ impl NodeApi for Service {
 
     fn find_deposits(&self, scripts: &[ScriptBuf]) -> Result<Vec<FoundDeposit>, ApiError> {
         if scripts.len() > MAX_SCRIPTS {
-            return Err(ApiError::TooLarge { limit: MAX_SCRIPTS as u64 });
+            return Err(ApiError::TooLarge {
+                limit: MAX_SCRIPTS as u64,
+            });
         }
         deposits::find(&*self.client, &*self.store, scripts)
     }

@@ -9,8 +9,12 @@ use crate::cli::{Global, LogFormat};
 
 /// Starts logging as the command line asks.
 pub(crate) fn init(global: &Global) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&global.log)
-        .with_context(|| format!("--log {:?} is no filter; try `info` or `tacit_bridge=debug`", global.log))?;
+    let filter = EnvFilter::try_new(&global.log).with_context(|| {
+        format!(
+            "--log {:?} is no filter; try `info` or `tacit_bridge=debug`",
+            global.log
+        )
+    })?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -59,7 +59,7 @@ fn a_lying_sequencer_changes_nothing_and_is_named() -> anyhow::Result<()> {
         );
         named.push((txid, "invalid", lie.rule));
     }
-    named.push((attacker.spend_tip()?, "empty", "no commit input"));
+    named.push((attacker.spend_tip()?, "empty", "input 1 does not spend"));
     let report = setting.ground.audit()?;
     assert_eq!(report.state_root, hex::encode(field::to_bytes(&before.state)));
     every_lie_is_named(&report, &named);

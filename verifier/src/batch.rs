@@ -275,6 +275,9 @@ pub fn verify(
 ///
 /// # Errors
 /// [`KvError`] if the view fails.
+///
+/// # Panics
+/// If the batch holds more transfers than its shape, which no decoded batch does.
 pub fn record(
     kv: &mut Overlay<'_>,
     batch: &Batch,

@@ -156,11 +156,13 @@ pub fn run(args: &AuditArgs, global: &Global) -> anyhow::Result<ExitCode> {
     } else {
         print_report(&report);
     }
-    Ok(match (report.is_sound(), args.strict && report.has_invalid_anchor()) {
-        (false, _) => ExitCode::FAILURE,
-        (true, true) => ExitCode::from(EXIT_INVALID_ANCHOR),
-        (true, false) => ExitCode::SUCCESS,
-    })
+    Ok(
+        match (report.is_sound(), args.strict && report.has_invalid_anchor()) {
+            (false, _) => ExitCode::FAILURE,
+            (true, true) => ExitCode::from(EXIT_INVALID_ANCHOR),
+            (true, false) => ExitCode::SUCCESS,
+        },
+    )
 }
 
 /// Follows the chain from its genesis to bitcoind's tip and reports what it found.
@@ -174,11 +176,14 @@ pub fn audit(params: ChainParams, client: &dyn BitcoinClient) -> anyhow::Result<
     let delta = chain::genesis(&kv, rules.params())?;
     kv.commit(&delta);
     let target = client.chain_info()?.height;
-    let bar = progress::bar("auditing blocks", u64::from(target.saturating_sub(genesis.start_height)));
+    let bar = progress::bar(
+        "auditing blocks",
+        u64::from(target.saturating_sub(genesis.start_height)),
+    );
     for height in genesis.start_height + 1..=target {
-        let hash = client
-            .block_hash(height)?
-            .with_context(|| format!("bitcoind has no block {height}: the chain changed, run the audit again"))?;
+        let hash = client.block_hash(height)?.with_context(|| {
+            format!("bitcoind has no block {height}: the chain changed, run the audit again")
+        })?;
         let delta = chain::connect(&kv, &rules, &client.block(&hash)?)
             .context("the chain changed during the audit, or is not the one of chain.json")?;
         kv.commit(&delta);
@@ -191,12 +196,21 @@ pub fn audit(params: ChainParams, client: &dyn BitcoinClient) -> anyhow::Result<
 fn report(rules: &Rules, kv: &MemoryKv) -> anyhow::Result<Report> {
     let state = ledger::tip(kv)?;
     let cursor = table::cursor(kv)?.context("the cursor is missing")?;
-    let Reserves { vault, supply, uncredited, unpaid, .. } = reserves(kv)?;
+    let Reserves {
+        vault,
+        supply,
+        uncredited,
+        unpaid,
+        ..
+    } = reserves(kv)?;
     let mut batches = Vec::new();
     for number in 1..=state.batch {
         batches.push(batch_report(rules, kv, number)?);
     }
-    let ignored = table::anchors(kv, 0, usize::MAX)?.into_iter().filter_map(|(_, a)| ignored_report(a)).collect();
+    let ignored = table::anchors(kv, 0, usize::MAX)?
+        .into_iter()
+        .filter_map(|(_, a)| ignored_report(a))
+        .collect();
     let vault_fault = table::fault(kv)?.map(|fault| FaultReport {
         txid: fault.place.txid.to_string(),
         height: fault.place.height,
@@ -248,7 +262,12 @@ fn ignored_report(anchor: AnchorRecord) -> Option<IgnoredReport> {
         Verdict::Empty(reason) => ("empty", reason),
         Verdict::Invalid(rule) => ("invalid", rule),
     };
-    Some(IgnoredReport { txid: anchor.place.txid.to_string(), height: anchor.place.height, kind, rule })
+    Some(IgnoredReport {
+        txid: anchor.place.txid.to_string(),
+        height: anchor.place.height,
+        kind,
+        rule,
+    })
 }
 
 fn print_report(report: &Report) {
@@ -257,11 +276,17 @@ fn print_report(report: &Report) {
     println!("batch        {}", report.batch);
     println!("state root   {}", report.state_root);
     println!("supply       {:>15} sat shielded", report.supply);
-    println!("             {:>15} sat swept, not credited yet", report.uncredited);
+    println!(
+        "             {:>15} sat swept, not credited yet",
+        report.uncredited
+    );
     println!("             {:>15} sat leaving, not paid yet", report.unpaid);
     println!("vault        {:>15} sat", report.vault);
     for batch in &report.batches {
-        println!("batch {:>6} at height {} in {}", batch.number, batch.height, batch.anchor);
+        println!(
+            "batch {:>6} at height {} in {}",
+            batch.number, batch.height, batch.anchor
+        );
         for transfer in &batch.transfers {
             println!("    transfer {transfer}");
         }
@@ -270,10 +295,16 @@ fn print_report(report: &Report) {
         }
     }
     for ignored in &report.ignored {
-        println!("ignored: {} anchor {} at height {}: {}", ignored.kind, ignored.txid, ignored.height, ignored.rule);
+        println!(
+            "ignored: {} anchor {} at height {}: {}",
+            ignored.kind, ignored.txid, ignored.height, ignored.rule
+        );
     }
     match &report.vault_fault {
-        Some(fault) => println!("VAULT FAULT in {} at height {}: {}", fault.txid, fault.height, fault.rule),
+        Some(fault) => println!(
+            "VAULT FAULT in {} at height {}: {}",
+            fault.txid, fault.height, fault.rule
+        ),
         None if report.gap > 0 => println!("RESERVE GAP: the vault lacks {} sat", report.gap),
         None => println!("sound: every proof verified, the vault covers what it owes"),
     }

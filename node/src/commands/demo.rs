@@ -33,9 +33,13 @@ pub struct DemoArgs {
 /// # Errors
 /// Whatever goes wrong in the story; the logs of the nodes are under `--out`.
 pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
-    let keys_dir = args.keys_dir.clone().unwrap_or_else(|| crate::config::Config::default().keys_dir);
+    let keys_dir = args
+        .keys_dir
+        .clone()
+        .unwrap_or_else(|| crate::config::Config::default().keys_dir);
     if args.out.join("chain.json").exists() {
-        std::fs::remove_dir_all(&args.out).with_context(|| format!("cannot replace {}", args.out.display()))?;
+        std::fs::remove_dir_all(&args.out)
+            .with_context(|| format!("cannot replace {}", args.out.display()))?;
     }
     std::fs::create_dir_all(&args.out).with_context(|| format!("cannot create {}", args.out.display()))?;
     let out = args.out.canonicalize()?;
@@ -45,6 +49,10 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     std::fs::write(&file, serde_json::to_string_pretty(&summary)? + "\n")
         .with_context(|| format!("cannot write {}", file.display()))?;
     summary.print();
-    println!("\n{} s in all; the same as JSON in {}", started.elapsed().as_secs(), file.display());
+    println!(
+        "\n{} s in all; the same as JSON in {}",
+        started.elapsed().as_secs(),
+        file.display()
+    );
     Ok(ExitCode::SUCCESS)
 }

@@ -14,14 +14,15 @@ use rand::rngs::OsRng;
 use tacit_bridge::client::{BitcoinClient, RpcClient, RpcOptions, connect_checked};
 use tacit_bridge::keys::SigningKey;
 use tacit_bridge::regtest::Faucet;
-use tacit_prover::{KeyStore, circuits};
 use tacit_protocol::encoding::Encode;
 use tacit_protocol::params::{
-    ChainParams, CircuitKey, FORCED_WINDOW, FeeTable, Genesis, REFUND_TIMELOCK, RULES_VERSION, TAKEOVER_TIMELOCK,
+    ChainParams, CircuitKey, FORCED_WINDOW, FeeTable, Genesis, REFUND_TIMELOCK, RULES_VERSION,
+    TAKEOVER_TIMELOCK,
 };
 use tacit_protocol::peg::anchor::{ANCHOR_AMOUNT, AnchorKeys};
 use tacit_protocol::peg::vault::vault_script;
 use tacit_protocol::{Amount, Network};
+use tacit_prover::{KeyStore, circuits};
 
 use crate::cli::Global;
 use crate::commands::keys;
@@ -32,8 +33,9 @@ use crate::progress::{Bars, bar};
 pub const VAULT_AMOUNT: u64 = 10_000;
 
 /// The fees a transfer may pay, in satoshi: fine steps where they matter.
-pub const FEES: [u64; 16] =
-    [0, 50, 100, 200, 300, 500, 750, 1_000, 1_500, 2_000, 3_000, 5_000, 10_000, 20_000, 50_000, 100_000];
+pub const FEES: [u64; 16] = [
+    0, 50, 100, 200, 300, 500, 750, 1_000, 1_500, 2_000, 3_000, 5_000, 10_000, 20_000, 50_000, 100_000,
+];
 
 /// Networks a chain can be made on; the main network needs keys from a real ceremony.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -90,7 +92,10 @@ pub fn run(args: &GenesisArgs, global: &Global) -> anyhow::Result<ExitCode> {
     let config = Config::load(global.config.as_deref())?;
     let out = args.out.clone().unwrap_or_else(|| config.chain.clone());
     if out.exists() {
-        bail!("{} exists; a new chain needs a new file: pass --out FILE", out.display());
+        bail!(
+            "{} exists; a new chain needs a new file: pass --out FILE",
+            out.display()
+        );
     }
     let network = Network::from(args.network);
     let options = RpcOptions::default();
@@ -102,7 +107,10 @@ pub fn run(args: &GenesisArgs, global: &Global) -> anyhow::Result<ExitCode> {
     let operator = SigningKey::load_or_create(&secrets.operator_key_file, &mut OsRng)?;
     let store = KeyStore::new(&config.keys_dir, network);
     let circuits = circuit_keys(&store, &args.circuits)?;
-    let keys = GenesisKeys { anchor: anchor.public_key(), federation: federation.public_key() };
+    let keys = GenesisKeys {
+        anchor: anchor.public_key(),
+        federation: federation.public_key(),
+    };
 
     let draft = out.with_extension("genesis-tx");
     let tx = genesis_tx(&draft, &client, operator, &keys)?;
@@ -144,7 +152,10 @@ pub fn genesis_outputs(keys: &GenesisKeys) -> Vec<TxOut> {
         takeover_timelock: TAKEOVER_TIMELOCK,
     };
     vec![
-        TxOut { value: ANCHOR_AMOUNT, script_pubkey: anchor.script_pubkey() },
+        TxOut {
+            value: ANCHOR_AMOUNT,
+            script_pubkey: anchor.script_pubkey(),
+        },
         TxOut {
             value: bitcoin::Amount::from_sat(VAULT_AMOUNT),
             script_pubkey: vault_script(keys.federation),
@@ -166,9 +177,9 @@ fn genesis_tx(
     }
     let script = operator.output_script();
     let faucet = Faucet::with_key(Arc::clone(client), operator);
-    let tx = faucet
-        .build(genesis_outputs(keys))
-        .with_context(|| format!("the operator's key has too few confirmed coins; pay to script {script:x}"))?;
+    let tx = faucet.build(genesis_outputs(keys)).with_context(|| {
+        format!("the operator's key has too few confirmed coins; pay to script {script:x}")
+    })?;
     std::fs::write(draft, serialize_hex(&tx)).with_context(|| format!("cannot write {}", draft.display()))?;
     Ok(tx)
 }
@@ -181,7 +192,10 @@ fn wait_and_assemble(
     finality_depth: u16,
     circuits: Vec<CircuitKey>,
 ) -> anyhow::Result<ChainParams> {
-    let outpoint = OutPoint { txid: tx.compute_txid(), vout: 0 };
+    let outpoint = OutPoint {
+        txid: tx.compute_txid(),
+        vout: 0,
+    };
     let spinner = bar("waiting for a block", 1);
     loop {
         if let Some(found) = client.unspent(&outpoint, false)?.filter(|o| o.confirmations > 0) {
@@ -211,7 +225,9 @@ pub fn assemble(
         rules_version: RULES_VERSION,
         network,
         start_height: height,
-        start_hash: client.block_hash(height)?.context("the block of the genesis transaction is gone")?,
+        start_hash: client
+            .block_hash(height)?
+            .context("the block of the genesis transaction is gone")?,
         anchor: OutPoint { txid, vout: 0 },
         vault: OutPoint { txid, vout: 1 },
         vault_amount: Amount::from_sat(VAULT_AMOUNT)?,

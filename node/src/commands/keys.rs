@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use tacit_circuits::version::CircuitId;
-use tacit_prover::{KeyStore, circuits};
 use tacit_protocol::Network;
+use tacit_prover::{KeyStore, circuits};
 
 use crate::cli::Global;
 use crate::config::Config;
@@ -67,7 +67,11 @@ pub fn run(args: &KeysArgs, global: &Global) -> anyhow::Result<ExitCode> {
         None => Config::load(global.config.as_deref())?.keys_dir,
     };
     let store = KeyStore::new(dir, Network::Regtest);
-    match args.action.as_ref().unwrap_or(&KeysAction::Make { circuits: Vec::new() }) {
+    match args
+        .action
+        .as_ref()
+        .unwrap_or(&KeysAction::Make { circuits: Vec::new() })
+    {
         KeysAction::Make { circuits } => {
             for id in select(circuits)? {
                 let key = circuits::load_key(&store, id, &Bars::new(id.name()))?;

@@ -30,7 +30,13 @@ pub struct WalletArgs {
     #[arg(long, global = true, value_name = "FILE", env = "TACIT_WALLET")]
     pub file: Option<PathBuf>,
     /// The node to ask, as http://host:port
-    #[arg(long, global = true, value_name = "URL", env = "TACIT_NODE", default_value = "http://127.0.0.1:8645")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        env = "TACIT_NODE",
+        default_value = "http://127.0.0.1:8645"
+    )]
     pub node: String,
     /// The chain's parameters, chain.json [default: the copy beside the wallet, or the node's]
     #[arg(long, global = true, value_name = "FILE")]
@@ -172,15 +178,28 @@ pub fn run(args: &WalletArgs, global: &Global) -> anyhow::Result<ExitCode> {
         WalletAction::Sync => looking::sync(&shell)?,
         WalletAction::FeeKey => looking::fee_key(&shell)?,
         WalletAction::Withdrawal { txid } => looking::withdrawal(&shell, txid)?,
-        WalletAction::Send { address, amount, options } => paying::send(&shell, address, *amount, *options)?,
-        WalletAction::Withdraw { address, amount, max_l1_fee, options } => {
+        WalletAction::Send {
+            address,
+            amount,
+            options,
+        } => paying::send(&shell, address, *amount, *options)?,
+        WalletAction::Withdraw {
+            address,
+            amount,
+            max_l1_fee,
+            options,
+        } => {
             paying::withdraw(&shell, address, (*amount, *max_l1_fee), *options)?;
         }
         WalletAction::Deposit { action: None } => depositing::address(&shell)?,
         WalletAction::Deposit { action: Some(action) } => match action {
             DepositAction::Status(look) => depositing::status(&shell, *look)?,
             DepositAction::Register => depositing::register(&shell)?,
-            DepositAction::Refund { outpoint, address, fee_rate } => {
+            DepositAction::Refund {
+                outpoint,
+                address,
+                fee_rate,
+            } => {
                 depositing::refund(&shell, *outpoint, address, *fee_rate)?;
             }
         },

@@ -9,24 +9,57 @@ pub(super) const EXPLANATIONS: &[(&str, &str)] = &[
     ("keys_dir", "Where proving keys are kept; they can be made again."),
     ("poll_ms", "Milliseconds between two looks at bitcoind."),
     ("bitcoind.url", "URL of bitcoind's JSON-RPC."),
-    ("bitcoind.cookie_file", "Its cookie file; used unless `user` is set."),
+    (
+        "bitcoind.cookie_file",
+        "Its cookie file; used unless `user` is set.",
+    ),
     ("bitcoind.user", "User of its JSON-RPC."),
-    ("bitcoind.password", "Password of that user; better in the environment, TACIT_BITCOIND_PASSWORD."),
-    ("rpc.listen", "Address to listen on, HTTP and WebSocket. No encryption: keep it on loopback or behind a proxy."),
+    (
+        "bitcoind.password",
+        "Password of that user; better in the environment, TACIT_BITCOIND_PASSWORD.",
+    ),
+    (
+        "rpc.listen",
+        "Address to listen on, HTTP and WebSocket. No encryption: keep it on loopback or behind a proxy.",
+    ),
     ("rpc.max_request_bytes", "Largest request in bytes."),
     ("rpc.max_response_bytes", "Largest answer in bytes."),
     ("rpc.max_connections", "Connections at once."),
     ("rpc.max_batch", "Calls in one JSON-RPC batch."),
     ("rpc.max_subscriptions", "Subscriptions of one connection."),
-    ("rpc.sequencer_url", "For a full node: the sequencer that transfers and deposits are passed on to."),
-    ("sequencer.anchor_key_file", "Secret key of the anchor chain, 64 hex digits, mode 0600; also signs receipts."),
-    ("sequencer.federation_key_file", "Secret key of the vault, mode 0600. A single local signer: INSECURE for other people's money."),
-    ("sequencer.operator_key_file", "Secret key of the operator's own coins, which pay miners; mode 0600."),
-    ("sequencer.fee_key", "Public key that fee notes are paid to; `tacit wallet fee-key` prints a wallet's."),
-    ("sequencer.seal_after_ms", "Milliseconds from the first waiting transfer to sealing a batch that is not full."),
+    (
+        "rpc.sequencer_url",
+        "For a full node: the sequencer that transfers and deposits are passed on to.",
+    ),
+    (
+        "sequencer.anchor_key_file",
+        "Secret key of the anchor chain, 64 hex digits, mode 0600; also signs receipts.",
+    ),
+    (
+        "sequencer.federation_key_file",
+        "Secret key of the vault, mode 0600. A single local signer: INSECURE for other people's money.",
+    ),
+    (
+        "sequencer.operator_key_file",
+        "Secret key of the operator's own coins, which pay miners; mode 0600.",
+    ),
+    (
+        "sequencer.fee_key",
+        "Public key that fee notes are paid to; `tacit wallet fee-key` prints a wallet's.",
+    ),
+    (
+        "sequencer.seal_after_ms",
+        "Milliseconds from the first waiting transfer to sealing a batch that is not full.",
+    ),
     ("sequencer.mempool_transfers", "Transfers the mempool holds."),
-    ("sequencer.fee_floor", "Lowest fee code accepted, an index into the chain's fee table."),
-    ("sequencer.shapes", "Batch shapes to use, by slots; empty for all that the chain has keys for."),
+    (
+        "sequencer.fee_floor",
+        "Lowest fee code accepted, an index into the chain's fee table.",
+    ),
+    (
+        "sequencer.shapes",
+        "Batch shapes to use, by slots; empty for all that the chain has keys for.",
+    ),
 ];
 
 impl Config {
@@ -69,7 +102,11 @@ impl Config {
 }
 
 fn join(section: &str, key: &str) -> String {
-    if section.is_empty() { key.to_owned() } else { format!("{section}.{key}") }
+    if section.is_empty() {
+        key.to_owned()
+    } else {
+        format!("{section}.{key}")
+    }
 }
 
 /// The fields of `section` that have no value, commented out.

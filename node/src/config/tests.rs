@@ -21,7 +21,10 @@ fn with_sequencer() -> Config {
         shapes: vec![4],
         crash_at: None,
     };
-    Config { sequencer: Some(sequencer), ..Config::default() }
+    Config {
+        sequencer: Some(sequencer),
+        ..Config::default()
+    }
 }
 
 #[test]

@@ -28,7 +28,9 @@ fn refusal(error: AdmissionError) -> ApiError {
         }
         AdmissionError::MempoolFull { .. } => ApiError::MempoolFull,
         AdmissionError::NotSynced => ApiError::NotSynced { height: 0, target: 0 },
-        AdmissionError::Halted(halt) => ApiError::Halted { reason: halt.to_string() },
+        AdmissionError::Halted(halt) => ApiError::Halted {
+            reason: halt.to_string(),
+        },
         AdmissionError::Store(error) => storage(&error),
         rule @ (AdmissionError::TooLarge { .. }
         | AdmissionError::Malformed(_)
@@ -40,7 +42,9 @@ fn refusal(error: AdmissionError) -> ApiError {
         | AdmissionError::ExitFeeTooLow { .. }
         | AdmissionError::KnownBadProof
         | AdmissionError::BadProof(_)
-        | AdmissionError::EndOfChain) => ApiError::InvalidTransfer { rule: rule.to_string() },
+        | AdmissionError::EndOfChain) => ApiError::InvalidTransfer {
+            rule: rule.to_string(),
+        },
     }
 }
 
@@ -52,7 +56,19 @@ fn deposit_refusal(error: &DepositError) -> ApiError {
         | DepositError::NotFound(_)
         | DepositError::Terms(_)
         | DepositError::TooSmall { .. }
-        | DepositError::Unregistered(_) => ApiError::InvalidDeposit { reason: error.to_string() },
+        | DepositError::Unregistered(_) => ApiError::InvalidDeposit {
+            reason: error.to_string(),
+        },
+    }
+}
+
+impl Operator {
+    /// Height and depth of an unspent output; zeros if it is gone meanwhile.
+    fn place_of(&self, outpoint: &OutPoint) -> Result<(u32, u32), ApiError> {
+        let tip = self.client.chain_info().map_err(|e| bitcoin(&e))?.height;
+        let unspent = self.client.unspent(outpoint, false).map_err(|e| bitcoin(&e))?;
+        let depth = unspent.map_or(tip, |found| found.confirmations.saturating_sub(1));
+        Ok((tip.saturating_sub(depth), depth))
     }
 }
 
@@ -65,7 +81,9 @@ impl Desk for Operator {
             Screened::Fresh(candidate) => {
                 // The costly part happens without the lock.
                 let verdict = candidate.verify(&self.rules);
-                self.sequencer().admit(*candidate, verdict, now()).map_err(refusal)?
+                self.sequencer()
+                    .admit(*candidate, verdict, now())
+                    .map_err(refusal)?
             }
         };
         let promise = Promise {
@@ -80,22 +98,39 @@ impl Desk for Operator {
     }
 
     fn waiting_transfer(&self, txid: TransferId) -> Result<TransferStatus, ApiError> {
-        Ok(match self.sequencer().status_of(&txid).map_err(|e| storage(&e))? {
-            None => TransferStatus::Unknown,
-            Some(Stage::Waiting { .. } | Stage::Held { .. }) => TransferStatus::Pending,
-            Some(Stage::Sealed { batch, slot, .. } | Stage::Anchored { batch, slot }) => {
-                TransferStatus::Batched { batch, slot: u32::from(slot), anchored: None, depth: 0 }
-            }
-            Some(Stage::Rejected(rejection)) => {
-                TransferStatus::Rejected { reason: rejection.reason.to_string() }
-            }
-        })
+        Ok(
+            match self.sequencer().status_of(&txid).map_err(|e| storage(&e))? {
+                None => TransferStatus::Unknown,
+                Some(Stage::Waiting { .. } | Stage::Held { .. }) => TransferStatus::Pending,
+                Some(Stage::Sealed { batch, slot, .. } | Stage::Anchored { batch, slot }) => {
+                    TransferStatus::Batched {
+                        batch,
+                        slot: u32::from(slot),
+                        anchored: None,
+                        depth: 0,
+                    }
+                }
+                Some(Stage::Rejected(rejection)) => TransferStatus::Rejected {
+                    reason: rejection.reason.to_string(),
+                },
+            },
+        )
     }
 
     fn register_deposit(&self, deposit: &RegisterDeposit) -> Result<DepositStatus, ApiError> {
-        let RegisterDeposit { outpoint, inner, refund } = *deposit;
-        let registration = Registration { outpoint, inner, refund };
-        self.watcher.register(registration).map_err(|e| deposit_refusal(&e))?;
+        let RegisterDeposit {
+            outpoint,
+            inner,
+            refund,
+        } = *deposit;
+        let registration = Registration {
+            outpoint,
+            inner,
+            refund,
+        };
+        self.watcher
+            .register(registration)
+            .map_err(|e| deposit_refusal(&e))?;
         self.deposit_status(outpoint)
     }
 
@@ -107,27 +142,40 @@ impl Desk for Operator {
         };
         let (amount, rate) = (report.amount, self.rate());
         let needed = u32::from(self.rules.params().genesis().finality_depth);
-        let registered = |depth: u32| DepositStatus::Registered { amount, height: 0, depth, needed };
+        let registered = || -> Result<DepositStatus, ApiError> {
+            let (height, depth) = self.place_of(&outpoint)?;
+            Ok(DepositStatus::Registered {
+                amount,
+                height,
+                depth,
+                needed,
+            })
+        };
         Ok(match report.status {
-            Watched::Confirming { depth, .. } => registered(depth),
+            Watched::Confirming { .. } => registered()?,
             Watched::Ready if !deposit_is_sweepable(amount, rate) => DepositStatus::Held {
                 reason: format!(
                     "at today's fee rate the deposit's share would be above a twentieth of it \
                      (or it is below {MIN_DEPOSIT} sat); it waits for a lower rate or its refund"
                 ),
             },
-            Watched::Ready => registered(needed),
+            Watched::Ready => registered()?,
             Watched::NearRefund { refund_height } => DepositStatus::Held {
                 reason: format!("its refund opens at height {refund_height}, too near to sweep it"),
             },
-            Watched::Swept { txid } => DepositStatus::Swept { txid, amount, depth: 0, needed },
+            Watched::Swept { txid } => DepositStatus::Swept {
+                txid,
+                amount,
+                depth: 0,
+                needed,
+            },
             Watched::Credited { batch } => DepositStatus::Credited { batch, amount },
-            Watched::Refunded => {
-                DepositStatus::Held { reason: "it was spent outside the vault: taken back".into() }
-            }
-            Watched::Vanished => {
-                DepositStatus::Held { reason: "it left the best chain; it may come back".into() }
-            }
+            Watched::Refunded => DepositStatus::Held {
+                reason: "it was spent outside the vault: taken back".into(),
+            },
+            Watched::Vanished => DepositStatus::Held {
+                reason: "it left the best chain; it may come back".into(),
+            },
         })
     }
 
@@ -136,7 +184,11 @@ impl Desk for Operator {
         let fees = &self.rules.params().genesis().fee_table;
         let fee_code = fees.index_at_least(minimum).unwrap_or(0);
         let fee = fees.fee(fee_code).unwrap_or(minimum);
-        Ok(FeeEstimate { fee_code, fee, bitcoin_rate: self.rate() })
+        Ok(FeeEstimate {
+            fee_code,
+            fee,
+            bitcoin_rate: self.rate(),
+        })
     }
 
     fn mempool(&self) -> u32 {

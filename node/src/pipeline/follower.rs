@@ -76,7 +76,12 @@ impl Follower {
         rules: Arc<Rules>,
         sink: Arc<dyn Sink>,
     ) -> Self {
-        Self { client, store, rules, sink }
+        Self {
+            client,
+            store,
+            rules,
+            sink,
+        }
     }
 
     /// The last block applied.
@@ -92,7 +97,10 @@ impl Follower {
     /// # Errors
     /// [`FollowError`]; what was done before it stays done.
     pub(crate) fn step(&self, limit: u32) -> Result<Step, FollowError> {
-        let mut step = Step { target: self.client.chain_info()?.height, ..Step::default() };
+        let mut step = Step {
+            target: self.client.chain_info()?.height,
+            ..Step::default()
+        };
         let started = self.cursor()?;
         let mut touched_money = false;
         while !self.is_active(&self.cursor()?)? {
@@ -102,23 +110,32 @@ impl Follower {
         }
         let depth = u32::from(self.rules.params().genesis().finality_depth);
         if touched_money && step.disconnected > depth {
-            step.deep_reorg = Some(DeepReorg { depth: step.disconnected, height: started.height });
+            step.deep_reorg = Some(DeepReorg {
+                depth: step.disconnected,
+                height: started.height,
+            });
         }
         while step.connected < limit {
             let cursor = self.cursor()?;
-            let Some(hash) = self.client.block_hash(cursor.height + 1)? else { break };
+            let Some(hash) = self.client.block_hash(cursor.height + 1)? else {
+                break;
+            };
             let block = self.client.block(&hash)?;
             if block.prev != cursor.hash {
                 break;
             }
-            self.sink.commit(&chain::connect(&*self.store, &self.rules, &block)?)?;
+            self.sink
+                .commit(&chain::connect(&*self.store, &self.rules, &block)?)?;
             step.connected += 1;
         }
         Ok(step)
     }
 
     fn is_active(&self, cursor: &Cursor) -> Result<bool, FollowError> {
-        Ok(self.client.header(&cursor.hash)?.is_some_and(|header| header.is_active()))
+        Ok(self
+            .client
+            .header(&cursor.hash)?
+            .is_some_and(|header| header.is_active()))
     }
 
     /// Whether the last block applied moved the vault or the state.

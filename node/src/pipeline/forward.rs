@@ -21,7 +21,10 @@ pub(super) struct Forward {
 
 impl Forward {
     pub(super) fn new(url: &str, store: Arc<dyn Store>) -> Result<Self, ApiError> {
-        Ok(Self { client: RpcClient::new(url)?, store })
+        Ok(Self {
+            client: RpcClient::new(url)?,
+            store,
+        })
     }
 }
 

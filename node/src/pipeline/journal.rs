@@ -43,7 +43,10 @@ impl Journal for StoreJournal {
 
     fn list(&self, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, JournalError> {
         let start = key(prefix);
-        let rows = self.0.range(&start, &[PREFIX + 1], usize::MAX).map_err(|e| failed(&e))?;
+        let rows = self
+            .0
+            .range(&start, &[PREFIX + 1], usize::MAX)
+            .map_err(|e| failed(&e))?;
         let ours = rows.into_iter().take_while(|(k, _)| k.starts_with(&start));
         Ok(ours.map(|(k, v)| (k[1..].to_vec(), v)).collect())
     }

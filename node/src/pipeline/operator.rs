@@ -18,15 +18,15 @@ use tacit_bridge::publisher::{PublishError, Publisher, PublisherConfig, Step};
 use tacit_bridge::signer::LocalSigner;
 use tacit_bridge::vault::{VaultConfig, VaultError, VaultOperator, VaultRates, VaultState, VaultView};
 use tacit_bridge::watcher::Watcher;
-use tacit_prover::{KeyStore, Prover};
 use tacit_protocol::encoding::Encode;
 use tacit_protocol::envelope::MAX_PAYLOAD;
 use tacit_protocol::kv::{Delta, KvError, KvRead};
 use tacit_protocol::peg::{AnchorTip, FeeRate};
 use tacit_protocol::{F, field};
+use tacit_prover::{KeyStore, Prover};
 use tacit_sequencer::config::Policy;
-use tacit_sequencer::{Sequencer, Store};
 use tacit_sequencer::{Config as SequencerSettings, Registration, Registrations, Time};
+use tacit_sequencer::{Sequencer, Store};
 use tacit_verifier::Rules;
 use tacit_verifier::chain::table;
 
@@ -47,22 +47,22 @@ const BUMP_AFTER: u32 = 3;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CrashPoint {
     /// A batch was sealed.
-    AfterSeal,
+    Seal,
     /// A proof was stored.
-    AfterProof,
+    Proof,
     /// An anchor was written down, nothing sent.
-    AfterJournal,
+    Journal,
     /// The commit was sent, the reveal not.
-    AfterCommit,
+    Commit,
 }
 
 impl CrashPoint {
     fn parse(name: &str) -> Result<Self, ConfigError> {
         match name {
-            "after-seal" => Ok(Self::AfterSeal),
-            "after-proof" => Ok(Self::AfterProof),
-            "after-journal" => Ok(Self::AfterJournal),
-            "after-commit" => Ok(Self::AfterCommit),
+            "after-seal" => Ok(Self::Seal),
+            "after-proof" => Ok(Self::Proof),
+            "after-journal" => Ok(Self::Journal),
+            "after-commit" => Ok(Self::Commit),
             other => Err(ConfigError::Invalid {
                 field: "sequencer.crash_at",
                 value: other.to_owned(),
@@ -87,7 +87,7 @@ pub(crate) struct Operator {
     rate: Mutex<FeeRate>,
     pub(super) store: Arc<dyn Store>,
     pub(super) rules: Arc<Rules>,
-    client: Arc<dyn BitcoinClient>,
+    pub(super) client: Arc<dyn BitcoinClient>,
     pub(super) watcher: Arc<Watcher>,
     view: Arc<StateView>,
     publisher: Publisher,
@@ -104,8 +104,14 @@ struct Register(Arc<Watcher>);
 
 impl Registrations for Register {
     fn find(&self, outpoint: &OutPoint) -> Result<Option<Registration>, KvError> {
-        let found = self.0.registration(outpoint).map_err(|e| KvError::Io(e.to_string()))?;
-        Ok(found.map(|r| Registration { inner: r.inner, refund: r.refund }))
+        let found = self
+            .0
+            .registration(outpoint)
+            .map_err(|e| KvError::Io(e.to_string()))?;
+        Ok(found.map(|r| Registration {
+            inner: r.inner,
+            refund: r.refund,
+        }))
     }
 }
 
@@ -124,11 +130,16 @@ fn settings(config: &SequencerConfig, rules: &Rules) -> anyhow::Result<Sequencer
     let mut bytes = [0; 32];
     hex::decode_to_slice(&config.fee_key, &mut bytes).map_err(|_| invalid())?;
     let operator: F = field::from_bytes(&bytes).map_err(|_| invalid())?;
-    let min_fee = rules.params().genesis().fee_table.fee(config.fee_floor).ok_or(ConfigError::Invalid {
-        field: "sequencer.fee_floor",
-        value: config.fee_floor.to_string(),
-        remedy: "use an index into the chain's fee table",
-    })?;
+    let min_fee = rules
+        .params()
+        .genesis()
+        .fee_table
+        .fee(config.fee_floor)
+        .ok_or(ConfigError::Invalid {
+            field: "sequencer.fee_floor",
+            value: config.fee_floor.to_string(),
+            remedy: "use an index into the chain's fee table",
+        })?;
     let seal_after = Duration::from_millis(config.seal_after_ms);
     let policy = Policy {
         min_fee,
@@ -171,16 +182,27 @@ impl Operator {
         let journal: Arc<dyn Journal> = Arc::new(StoreJournal(Arc::clone(&store)));
         let watcher = Arc::new(Watcher::new(Arc::clone(&client), Arc::clone(&journal), genesis));
         let register: Arc<dyn Registrations> = Arc::new(Register(Arc::clone(&watcher)));
-        let mut sequencer =
-            Sequencer::open(Arc::clone(&store), Arc::clone(&rules), register, settings(own, &rules)?)?;
+        let mut sequencer = Sequencer::open(
+            Arc::clone(&store),
+            Arc::clone(&rules),
+            register,
+            settings(own, &rules)?,
+        )?;
         if acknowledge {
             sequencer.acknowledge(now())?;
         }
         let fee_policy = FeePolicy::default();
         let depth = u32::from(genesis.finality_depth);
-        let view = Arc::new(StateView::new(Arc::clone(&store), Arc::clone(&rules), Arc::clone(&watcher)));
-        let signer =
-            LocalSigner::new(federation_key, Arc::clone(&view) as Arc<dyn VaultView>, fee_policy.ceiling);
+        let view = Arc::new(StateView::new(
+            Arc::clone(&store),
+            Arc::clone(&rules),
+            Arc::clone(&watcher),
+        ));
+        let signer = LocalSigner::new(
+            federation_key,
+            Arc::clone(&view) as Arc<dyn VaultView>,
+            fee_policy.ceiling,
+        );
         let publisher = Publisher::new(PublisherConfig {
             client: Arc::clone(&client),
             journal: Arc::clone(&journal),
@@ -191,8 +213,8 @@ impl Operator {
             bump_after: BUMP_AFTER,
         })
         .with_observer(Box::new(move |step| match step {
-            Step::Journalled => CrashPoint::AfterJournal.reached(crash_at),
-            Step::CommitSent => CrashPoint::AfterCommit.reached(crash_at),
+            Step::Journalled => CrashPoint::Journal.reached(crash_at),
+            Step::CommitSent => CrashPoint::Commit.reached(crash_at),
             Step::RevealSent => {}
         }));
         let vault = VaultOperator::new(VaultConfig {
@@ -260,18 +282,19 @@ impl Operator {
         };
         for number in &tick.sealed {
             tracing::info!(batch = number, "sealed");
-            self.crash_point(CrashPoint::AfterSeal);
+            self.crash_point(CrashPoint::Seal);
         }
         for (txid, reason) in &tick.dropped {
             tracing::info!(%txid, %reason, "dropped");
         }
-        if synced && self.is_due(changed)? {
-            if let Err(error) = self.tend() {
-                match error.downcast_ref::<KvError>() {
-                    Some(_) => return Err(error),
-                    None => tracing::warn!(error = format!("{error:#}"), "will try again"),
-                }
+        if synced
+            && self.is_due(changed)?
+            && let Err(error) = self.tend()
+        {
+            if error.is::<KvError>() {
+                return Err(error);
             }
+            tracing::warn!(error = format!("{error:#}"), "will try again");
         }
         Ok(())
     }
@@ -291,12 +314,18 @@ impl Operator {
     fn anchor_tip(&self) -> Result<AnchorTip, KvError> {
         let tip = table::anchor_tip(&*self.store)?
             .ok_or_else(|| KvError::corrupt(b"P", "the anchor tip is missing"))?;
-        Ok(AnchorTip { outpoint: tip.outpoint, txout: tip.txout })
+        Ok(AnchorTip {
+            outpoint: tip.outpoint,
+            txout: tip.txout,
+        })
     }
 
     fn has_unpublished(&self) -> Result<bool, KvError> {
         let tip = self.anchor_tip()?.outpoint;
-        let in_flight = self.publisher.payload_in_flight(&tip).map_err(|e| KvError::Io(e.to_string()))?;
+        let in_flight = self
+            .publisher
+            .payload_in_flight(&tip)
+            .map_err(|e| KvError::Io(e.to_string()))?;
         Ok(in_flight.is_none() && self.sequencer().anchorable(MAX_PAYLOAD)?.is_some())
     }
 
@@ -306,7 +335,9 @@ impl Operator {
         coins.follow(&*self.client)?;
         let rate = self.fees.quote()?.rate;
         *self.rate.lock().unwrap_or_else(PoisonError::into_inner) = rate;
-        let height = table::cursor(&*self.store)?.context("the cursor is missing")?.height;
+        let height = table::cursor(&*self.store)?
+            .context("the cursor is missing")?
+            .height;
         self.tend_anchors(height, rate, &mut coins)?;
         self.tend_vault(rate, &mut coins)
     }
@@ -319,8 +350,13 @@ impl Operator {
         if self.publisher.payload_in_flight(&tip.outpoint)?.is_some() {
             return Ok(());
         }
-        let Some(payload) = self.sequencer().anchorable(MAX_PAYLOAD)? else { return Ok(()) };
-        match self.publisher.publish(&tip, &payload.encode(), height, rate, coins) {
+        let Some(payload) = self.sequencer().anchorable(MAX_PAYLOAD)? else {
+            return Ok(());
+        };
+        match self
+            .publisher
+            .publish(&tip, &payload.encode(), height, rate, coins)
+        {
             Ok(report) => {
                 let batches = payload.batches().len();
                 tracing::info!(batches, commit = %report.commit, reveal = %report.reveal, state = %report.state, "anchoring");
@@ -341,7 +377,12 @@ impl Operator {
             Err(error) => return Err(error.into()),
         };
         match &report.state {
-            VaultState::Sent { txid, deposits, withdrawals, fee } => {
+            VaultState::Sent {
+                txid,
+                deposits,
+                withdrawals,
+                fee,
+            } => {
                 tracing::info!(%txid, deposits, withdrawals, fee, "vault transaction sent");
             }
             VaultState::OutOfCoins(error) => {

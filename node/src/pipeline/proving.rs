@@ -6,8 +6,8 @@ use std::time::Duration;
 use rand::rngs::OsRng;
 use tacit_circuits::batch::BatchStatement;
 use tacit_circuits::version::CircuitId;
-use tacit_prover::circuits;
 use tacit_protocol::transfer::ProofBytes;
+use tacit_prover::circuits;
 use tacit_sequencer::ProofError;
 
 use super::operator::{CrashPoint, Operator};
@@ -36,12 +36,23 @@ impl Operator {
             let statement = BatchStatement::from_trace(&job.trace);
             let proof = self.prover.prove_statement(&key, &statement, &mut OsRng, &bars)?;
             let millis = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-            tracing::info!(batch = job.number, circuit = shape.circuit_name(), millis, "proved");
-            match self.sequencer().store_proof(job.number, ProofBytes(proof.to_bytes())) {
-                Ok(()) => self.crash_point(CrashPoint::AfterProof),
+            tracing::info!(
+                batch = job.number,
+                circuit = shape.circuit_name(),
+                millis,
+                "proved"
+            );
+            match self
+                .sequencer()
+                .store_proof(job.number, ProofBytes(proof.to_bytes()))
+            {
+                Ok(()) => self.crash_point(CrashPoint::Proof),
                 // A reorganisation may have changed the batch meanwhile.
                 Err(ProofError::NotPending(_) | ProofError::Invalid) => {
-                    tracing::warn!(batch = job.number, "the batch changed while it was proved; proving again");
+                    tracing::warn!(
+                        batch = job.number,
+                        "the batch changed while it was proved; proving again"
+                    );
                 }
                 Err(error) => return Err(error.into()),
             }

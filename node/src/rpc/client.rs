@@ -1,5 +1,6 @@
 //! The client: a [`NodeApi`] over HTTP, blocking, with time and size limits.
 
+use std::error::Error;
 use std::time::Duration;
 
 use bitcoin::{OutPoint, ScriptBuf, Transaction, Txid};
@@ -21,8 +22,8 @@ use tokio::runtime::{Builder, Runtime};
 
 use super::PREFIX;
 
-/// Time for one call.
-const TIMEOUT: Duration = Duration::from_secs(60);
+/// Time for one call; the longest one has bitcoind look through all its coins.
+const TIMEOUT: Duration = Duration::from_secs(300);
 /// The largest answer taken.
 const MAX_RESPONSE: u32 = 32 * 1024 * 1024;
 
@@ -30,6 +31,7 @@ const MAX_RESPONSE: u32 = 32 * 1024 * 1024;
 pub struct RpcClient {
     runtime: Runtime,
     client: HttpClient,
+    url: String,
 }
 
 impl RpcClient {
@@ -39,14 +41,20 @@ impl RpcClient {
     /// [`ApiError::Transport`] if the address makes no sense.
     pub fn new(url: &str) -> Result<Self, ApiError> {
         let transport = |e: String| ApiError::Transport(format!("{url}: {e}"));
-        let runtime =
-            Builder::new_current_thread().enable_all().build().map_err(|e| transport(e.to_string()))?;
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|e| transport(e.to_string()))?;
         let client = HttpClientBuilder::default()
             .request_timeout(TIMEOUT)
             .max_response_size(MAX_RESPONSE)
             .build(url)
             .map_err(|e| transport(e.to_string()))?;
-        Ok(Self { runtime, client })
+        Ok(Self {
+            runtime,
+            client,
+            url: url.to_owned(),
+        })
     }
 
     fn call<R: DeserializeOwned>(&self, name: &str, params: impl Serialize) -> Result<R, ApiError> {
@@ -54,24 +62,58 @@ impl RpcClient {
         let value = serde_json::to_value(params).map_err(|e| ApiError::BadAnswer(e.to_string()))?;
         if let Value::Object(fields) = value {
             for (key, value) in fields {
-                object.insert(&key, value).map_err(|e| ApiError::BadAnswer(e.to_string()))?;
+                object
+                    .insert(&key, value)
+                    .map_err(|e| ApiError::BadAnswer(e.to_string()))?;
             }
         }
         let name = format!("{PREFIX}{name}");
-        self.runtime.block_on(self.client.request(&name, object)).map_err(|e| from_wire(&e))
+        let call = async {
+            match self.client.request(&name, object.clone()).await {
+                // The server may have closed an idle connection, or be a new process at the old
+                // address. No method does harm when it is called twice.
+                Err(ClientError::Transport(_)) => self.client.request(&name, object).await,
+                answer => answer,
+            }
+        };
+        self.runtime.block_on(call).map_err(|e| self.error(&e))
+    }
+
+    fn error(&self, error: &ClientError) -> ApiError {
+        if let ClientError::Call(object) = error {
+            let data = object.data().and_then(|d| serde_json::from_str(d.get()).ok());
+            return error_answer(object.code(), object.message(), data.as_ref());
+        }
+        if matches!(
+            error,
+            ClientError::ParseError(_) | ClientError::InvalidRequestId(_)
+        ) {
+            return ApiError::BadAnswer(with_causes(error));
+        }
+        ApiError::Transport(format!("{}: {}", self.url, with_causes(error)))
     }
 }
 
-fn from_wire(error: &ClientError) -> ApiError {
-    match error {
-        ClientError::Call(object) => {
-            let data = object.data().and_then(|d| serde_json::from_str(d.get()).ok());
-            ApiError::from_wire(object.code(), object.message(), data.as_ref())
-        }
-        ClientError::ParseError(e) => ApiError::BadAnswer(e.to_string()),
-        ClientError::RequestTimeout => ApiError::Transport("no answer in time".into()),
-        other => ApiError::Transport(other.to_string()),
+/// An error the other side answered with. The transport's own errors share numbers with the node's
+/// but carry a text as data, where the node's carry an object or nothing.
+fn error_answer(code: i32, message: &str, data: Option<&Value>) -> ApiError {
+    if let Some(Value::String(detail)) = data {
+        return ApiError::InvalidRequest { code, message: format!("{message}: {detail}") };
     }
+    ApiError::from_wire(code, message, data)
+}
+
+/// An error with what is behind it, each said once.
+fn with_causes(error: &dyn Error) -> String {
+    let (mut text, mut cause) = (error.to_string(), error.source());
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = error.source();
+    }
+    text
 }
 
 impl NodeApi for RpcClient {
@@ -84,7 +126,12 @@ impl NodeApi for RpcClient {
     }
 
     fn submit_transfer(&self, transfer: &Transfer) -> Result<Receipt, ApiError> {
-        self.call(method::SUBMIT_TRANSFER, SubmitTransfer { transfer: transfer.clone() })
+        self.call(
+            method::SUBMIT_TRANSFER,
+            SubmitTransfer {
+                transfer: transfer.clone(),
+            },
+        )
     }
 
     fn transfer_status(&self, txid: TransferId) -> Result<TransferStatus, ApiError> {
@@ -128,10 +175,20 @@ impl NodeApi for RpcClient {
     }
 
     fn find_deposits(&self, scripts: &[ScriptBuf]) -> Result<Vec<FoundDeposit>, ApiError> {
-        self.call(method::FIND_DEPOSITS, FindDeposits { scripts: scripts.to_vec() })
+        self.call(
+            method::FIND_DEPOSITS,
+            FindDeposits {
+                scripts: scripts.to_vec(),
+            },
+        )
     }
 
     fn broadcast(&self, transaction: &Transaction) -> Result<Txid, ApiError> {
-        self.call(method::BROADCAST, Broadcast { transaction: transaction.clone() })
+        self.call(
+            method::BROADCAST,
+            Broadcast {
+                transaction: transaction.clone(),
+            },
+        )
     }
 }

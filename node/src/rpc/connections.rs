@@ -45,7 +45,10 @@ pub(super) struct Timing {
 impl Default for Timing {
     /// 10 seconds, then 60; twice the time between two pings of a WebSocket.
     fn default() -> Self {
-        Self { first: Duration::from_secs(10), next: Duration::from_secs(60) }
+        Self {
+            first: Duration::from_secs(10),
+            next: Duration::from_secs(60),
+        }
     }
 }
 
@@ -123,7 +126,7 @@ impl<S> Counted<S> {
     }
 }
 
-impl<S: RpcServiceT + Send + Sync> RpcServiceT for Counted<S> {
+impl<S: RpcServiceT + Send + Sync + 'static> RpcServiceT for Counted<S> {
     type MethodResponse = S::MethodResponse;
     type NotificationResponse = S::NotificationResponse;
     type BatchResponse = S::BatchResponse;
@@ -168,7 +171,14 @@ pub(super) struct Watched {
 impl Watched {
     fn new(stream: TcpStream, calls: Calls, timing: Timing, place: OwnedSemaphorePermit) -> Self {
         let request = Box::pin(sleep(timing.first));
-        Self { stream, calls, next: timing.next, request, answer: None, _place: place }
+        Self {
+            stream,
+            calls,
+            next: timing.next,
+            request,
+            answer: None,
+            _place: place,
+        }
     }
 
     fn allow_next(&mut self) {

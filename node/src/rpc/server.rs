@@ -2,16 +2,17 @@
 //! [`super::connections`]. Specification: `docs/spec/rpc.md`.
 
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use jsonrpsee::server::middleware::rpc::RpcServiceBuilder;
 use jsonrpsee::server::{
-    BatchRequestConfig, PingConfig, RpcModule, Server, ServerConfig, ServerHandle, serve_with_graceful_shutdown,
-    stop_channel,
+    BatchRequestConfig, PingConfig, RpcModule, Server, ServerConfig, ServerHandle,
+    serve_with_graceful_shutdown, stop_channel,
 };
-use jsonrpsee::types::error::INVALID_PARAMS_CODE;
+use jsonrpsee::types::error::{INTERNAL_ERROR_CODE, INVALID_PARAMS_CODE};
 use jsonrpsee::types::{ErrorObjectOwned, Params};
 use jsonrpsee::{IntoResponse, SubscriptionMessage};
 use serde::Serialize;
@@ -76,8 +77,12 @@ impl RpcServer {
         let builder = Server::builder().set_config(limits(config)).to_service_builder();
         let stopping = stop.clone();
         let serve = move |io, calls: connections::Calls| {
-            let count = RpcServiceBuilder::new().layer_fn(move |service| Counted::new(service, calls.clone()));
-            let service = builder.clone().set_rpc_middleware(count).build(module.clone(), stopping.clone());
+            let count =
+                RpcServiceBuilder::new().layer_fn(move |service| Counted::new(service, calls.clone()));
+            let service = builder
+                .clone()
+                .set_rpc_middleware(count)
+                .build(module.clone(), stopping.clone());
             let stopped = stopping.clone().shutdown();
             async move {
                 if let Err(error) = serve_with_graceful_shutdown(io, service, stopped).await {
@@ -94,7 +99,11 @@ impl RpcServer {
         })?;
         let places = usize::try_from(config.max_connections)?;
         runtime.spawn(connections::accept(listener, (places, timing), stop, serve));
-        Ok(Self { runtime: Some(runtime), handle, address })
+        Ok(Self {
+            runtime: Some(runtime),
+            handle,
+            address,
+        })
     }
 
     /// The address it listens on.
@@ -132,10 +141,24 @@ fn limits(config: &RpcConfig) -> ServerConfig {
         .build()
 }
 
-/// An API error as it travels.
+/// An API error as it travels. Errors whose meaning is their text travel as that text, so that the
+/// client, which dresses it again, does not say everything twice.
 fn to_wire(error: &ApiError) -> ErrorObjectOwned {
-    let code = error.code().unwrap_or(jsonrpsee::types::error::INTERNAL_ERROR_CODE);
-    ErrorObjectOwned::owned(code, error.to_string(), error.data())
+    let code = error.code().unwrap_or(INTERNAL_ERROR_CODE);
+    let message = if let ApiError::Internal(message) | ApiError::InvalidRequest { message, .. } = error {
+        message.clone()
+    } else {
+        error.to_string()
+    };
+    ErrorObjectOwned::owned(code, message, error.data())
+}
+
+/// Runs a call. A bug that panics is answered like any other failure of the node: without that, the
+/// answer would carry no request number and the caller would wait for ever.
+fn answer<R>(call: impl FnOnce() -> Result<R, ApiError>) -> Result<R, ErrorObjectOwned> {
+    let outcome = catch_unwind(AssertUnwindSafe(call));
+    let outcome = outcome.unwrap_or_else(|_| Err(ApiError::Internal("a bug ended the call".into())));
+    outcome.map_err(|error| to_wire(&error))
 }
 
 fn invalid(message: &str) -> ErrorObjectOwned {
@@ -144,7 +167,11 @@ fn invalid(message: &str) -> ErrorObjectOwned {
 
 /// Parameters travel by name only; the order of fields is no part of the interface.
 fn parse<T: DeserializeOwned>(params: &Params<'_>) -> Result<T, ErrorObjectOwned> {
-    if params.is_object() { params.parse::<T>() } else { Err(invalid("parameters have to be given by name")) }
+    if params.is_object() {
+        params.parse::<T>()
+    } else {
+        Err(invalid("parameters have to be given by name"))
+    }
 }
 
 /// Refuses parameters where there are none: a misspelt method would otherwise look as if it worked.
@@ -168,7 +195,8 @@ where
 {
     let name: &'static str = format!("{PREFIX}{name}").leak();
     module.register_blocking_method(name, move |params, api, _| {
-        call(&**api, parse(&params)?).map_err(|e| to_wire(&e))
+        let params = parse(&params)?;
+        answer(|| call(&**api, params))
     })?;
     Ok(())
 }
@@ -185,37 +213,53 @@ where
     let name: &'static str = format!("{PREFIX}{name}").leak();
     module.register_blocking_method(name, move |params, api, _| {
         parse_none(&params)?;
-        call(&**api).map_err(|e| to_wire(&e))
+        answer(|| call(&**api))
     })?;
     Ok(())
 }
 
-fn methods(
-    handler: Handler,
-    batches: broadcast::Sender<BatchSummary>,
-) -> anyhow::Result<RpcModule<Handler>> {
+fn methods(handler: Handler, batches: broadcast::Sender<BatchSummary>) -> anyhow::Result<RpcModule<Handler>> {
     let mut module = RpcModule::new(handler);
     let m = &mut module;
     without(m, method::STATUS, |api| api.status())?;
     without(m, method::CHAIN_PARAMS, |api| api.chain_params())?;
     without(m, method::FEE_ESTIMATE, |api| api.fee_estimate())?;
     without(m, method::SUPPLY, |api| api.supply())?;
-    with(m, method::SUBMIT_TRANSFER, |api, p: SubmitTransfer| api.submit_transfer(&p.transfer))?;
-    with(m, method::TRANSFER_STATUS, |api, p: TransferQuery| api.transfer_status(p.txid))?;
+    with(m, method::SUBMIT_TRANSFER, |api, p: SubmitTransfer| {
+        api.submit_transfer(&p.transfer)
+    })?;
+    with(m, method::TRANSFER_STATUS, |api, p: TransferQuery| {
+        api.transfer_status(p.txid)
+    })?;
     with(m, method::BATCHES, |api, p: Range| api.batches(p))?;
     with(m, method::BATCH, |api, p: BatchQuery| api.batch(p.number))?;
     with(m, method::COMPACT, |api, p: Range| api.compact(p))?;
-    with(m, method::NOTE_SUBTREE_ROOTS, |api, p: Range| api.note_subtree_roots(p))?;
-    with(m, method::REGISTER_DEPOSIT, |api, p: RegisterDeposit| api.register_deposit(&p))?;
-    with(m, method::DEPOSIT_STATUS, |api, p: DepositQuery| api.deposit_status(p.outpoint))?;
-    with(m, method::WITHDRAWAL_STATUS, |api, p: WithdrawalQuery| api.withdrawal_status(p))?;
-    with(m, method::FIND_DEPOSITS, |api, p: FindDeposits| api.find_deposits(&p.scripts))?;
-    with(m, method::BROADCAST, |api, p: Broadcast| api.broadcast(&p.transaction))?;
+    with(m, method::NOTE_SUBTREE_ROOTS, |api, p: Range| {
+        api.note_subtree_roots(p)
+    })?;
+    with(m, method::REGISTER_DEPOSIT, |api, p: RegisterDeposit| {
+        api.register_deposit(&p)
+    })?;
+    with(m, method::DEPOSIT_STATUS, |api, p: DepositQuery| {
+        api.deposit_status(p.outpoint)
+    })?;
+    with(m, method::WITHDRAWAL_STATUS, |api, p: WithdrawalQuery| {
+        api.withdrawal_status(p)
+    })?;
+    with(m, method::FIND_DEPOSITS, |api, p: FindDeposits| {
+        api.find_deposits(&p.scripts)
+    })?;
+    with(m, method::BROADCAST, |api, p: Broadcast| {
+        api.broadcast(&p.transaction)
+    })?;
     subscribe(m, batches)?;
     Ok(module)
 }
 
-fn subscribe(module: &mut RpcModule<Handler>, batches: broadcast::Sender<BatchSummary>) -> anyhow::Result<()> {
+fn subscribe(
+    module: &mut RpcModule<Handler>,
+    batches: broadcast::Sender<BatchSummary>,
+) -> anyhow::Result<()> {
     let name = |n: &str| -> &'static str { format!("{PREFIX}{n}").leak() };
     module.register_subscription(
         name(method::SUBSCRIBE_BATCHES),
@@ -229,8 +273,8 @@ fn subscribe(module: &mut RpcModule<Handler>, batches: broadcast::Sender<BatchSu
                     tokio::select! {
                         () = sink.closed() => return Ok(()),
                         next = feed.recv() => {
-                            // Whoever reads too slowly misses batches and is told so by the end.
-                            let Ok(batch) = next else { return Ok(()) };
+                            // Whoever reads too slowly misses batches, is told so and asks again.
+                            let batch = next.map_err(|_| "the subscription ended: batches were missed")?;
                             let text = serde_json::value::to_raw_value(&batch)?;
                             sink.try_send(SubscriptionMessage::from(text))?;
                         }

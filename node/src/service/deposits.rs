@@ -34,8 +34,8 @@ pub(super) fn find(
     let scan = client.scan(scripts).map_err(|e| bitcoin(&e))?;
     let mut found = Vec::new();
     for output in scan.outputs {
-        let amount = Amount::from_sat(output.txout.value.to_sat())
-            .map_err(|e| ApiError::Internal(e.to_string()))?;
+        let amount =
+            Amount::from_sat(output.txout.value.to_sat()).map_err(|e| ApiError::Internal(e.to_string()))?;
         found.push(FoundDeposit {
             script: output.txout.script_pubkey,
             outpoint: output.outpoint,

@@ -25,12 +25,18 @@ fn missing(what: impl Into<String>) -> ApiError {
 }
 
 fn record(kv: &dyn KvRead, number: u32) -> Answer<BatchRecord> {
-    table::batch(kv, number).map_err(|e| storage(&e))?.ok_or_else(|| missing(format!("batch {number}")))
+    table::batch(kv, number)
+        .map_err(|e| storage(&e))?
+        .ok_or_else(|| missing(format!("batch {number}")))
 }
 
 /// Where a batch is anchored; `None` while it is pending.
 fn anchored(place: &Place, number: u32, tip: u32) -> Option<Anchored> {
-    (number <= tip).then_some(Anchored { height: place.height, block: place.block, time: place.time })
+    (number <= tip).then_some(Anchored {
+        height: place.height,
+        block: place.block,
+        time: place.time,
+    })
 }
 
 /// One line about batch `number`; `tip` is the last anchored one.
@@ -89,7 +95,15 @@ pub(super) fn details(kv: &dyn KvRead, params: &ChainParams, number: u32, tip: u
             };
             let fee = body.fee_amount(params).map_err(invalid)?;
             let (nf, cm) = (body.nf, body.cm);
-            Ok(TransferDetails { txid, nf, cm, anchor: transfer.anchor, fee, expiry: body.expiry, exit })
+            Ok(TransferDetails {
+                txid,
+                nf,
+                cm,
+                anchor: transfer.anchor,
+                fee,
+                expiry: body.expiry,
+                exit,
+            })
         })
         .collect::<Answer<_>>()?;
     let deposits = batch
@@ -107,12 +121,23 @@ pub(super) fn details(kv: &dyn KvRead, params: &ChainParams, number: u32, tip: u
             })
         })
         .collect::<Answer<_>>()?;
-    Ok(BatchDetails { summary, shape: batch.shape, operator, anchors: batch.anchors, transfers, deposits })
+    Ok(BatchDetails {
+        summary,
+        shape: batch.shape,
+        operator,
+        anchors: batch.anchors,
+        transfers,
+        deposits,
+    })
 }
 
 /// What wallets scan of batch `number`.
 pub(super) fn compact(kv: &dyn KvRead, number: u32, tip: u32) -> Answer<CompactBatch> {
-    let BatchRecord { place, operator, batch } = record(kv, number)?;
+    let BatchRecord {
+        place,
+        operator,
+        batch,
+    } = record(kv, number)?;
     let state = ledger::state(kv, number)
         .map_err(|e| storage(&e))?
         .ok_or_else(|| missing(format!("batch {number}")))?;
@@ -123,12 +148,27 @@ pub(super) fn compact(kv: &dyn KvRead, number: u32, tip: u32) -> Answer<CompactB
             let swept = table::swept(kv, claim.sweep)
                 .map_err(|e| storage(&e))?
                 .ok_or_else(|| missing(format!("deposit {}", claim.sweep)))?;
-            Ok(CompactDeposit { v: swept.credit, inner: claim.inner })
+            Ok(CompactDeposit {
+                v: swept.credit,
+                inner: claim.inner,
+            })
         })
         .collect::<Answer<_>>()?;
-    let transfers = batch.transfers.into_iter().map(|t| CompactTransfer::new(t.body)).collect();
+    let transfers = batch
+        .transfers
+        .into_iter()
+        .map(|t| CompactTransfer::new(t.body))
+        .collect();
     let anchored = anchored(&place, number, tip);
-    Ok(CompactBatch { number, shape: batch.shape, operator, transfers, deposits, state, anchored })
+    Ok(CompactBatch {
+        number,
+        shape: batch.shape,
+        operator,
+        transfers,
+        deposits,
+        state,
+        anchored,
+    })
 }
 
 /// Roots of the notes subtrees.
@@ -148,12 +188,19 @@ pub(super) fn transfer_status(
     tip: u32,
     height: u32,
 ) -> Answer<Option<TransferStatus>> {
-    let Some(place) = table::transfer(kv, txid).map_err(|e| storage(&e))? else { return Ok(None) };
+    let Some(place) = table::transfer(kv, txid).map_err(|e| storage(&e))? else {
+        return Ok(None);
+    };
     let at = record(kv, place.batch)?.place;
     let anchored = anchored(&at, place.batch, tip);
     let depth = anchored.map_or(0, |a| height.saturating_sub(a.height));
     let slot = u32::from(place.slot);
-    Ok(Some(TransferStatus::Batched { batch: place.batch, slot, anchored, depth }))
+    Ok(Some(TransferStatus::Batched {
+        batch: place.batch,
+        slot,
+        anchored,
+        depth,
+    }))
 }
 
 /// The status of a deposit that a confirmed vault transaction swept.
@@ -163,10 +210,17 @@ pub(super) fn swept_status(
     outpoint: &OutPoint,
     height: u32,
 ) -> Answer<Option<DepositStatus>> {
-    let Some(index) = table::sweep_of(kv, outpoint).map_err(|e| storage(&e))? else { return Ok(None) };
-    let Some(swept) = table::swept(kv, index).map_err(|e| storage(&e))? else { return Ok(None) };
+    let Some(index) = table::sweep_of(kv, outpoint).map_err(|e| storage(&e))? else {
+        return Ok(None);
+    };
+    let Some(swept) = table::swept(kv, index).map_err(|e| storage(&e))? else {
+        return Ok(None);
+    };
     Ok(Some(match swept.credited {
-        Some(batch) => DepositStatus::Credited { batch, amount: swept.credit },
+        Some(batch) => DepositStatus::Credited {
+            batch,
+            amount: swept.credit,
+        },
         None => DepositStatus::Swept {
             txid: swept.txid,
             amount: swept.credit,
@@ -205,12 +259,17 @@ pub(super) fn withdrawal(
         (Some(payout), _) => WithdrawalState::Paid {
             txid: payout.outpoint.txid,
             vout: payout.outpoint.vout,
-            amount: found.exit.amount().checked_sub(payout.share).unwrap_or(Amount::ZERO),
+            amount: found
+                .exit
+                .amount()
+                .checked_sub(payout.share)
+                .unwrap_or(Amount::ZERO),
             height: Some(payout.height),
         },
-        (None, _) if !view.deep => {
-            WithdrawalState::Burying { depth: height.saturating_sub(found.height), needed }
-        }
+        (None, _) if !view.deep => WithdrawalState::Burying {
+            depth: height.saturating_sub(found.height),
+            needed,
+        },
         (None, Some(Err(HeldReason::FeeAboveLimit { share, .. }))) => WithdrawalState::Held { share },
         (None, _) => WithdrawalState::Eligible,
     };

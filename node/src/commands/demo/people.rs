@@ -7,12 +7,14 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use rand::rngs::OsRng;
 use rand_core::CryptoRngCore;
 use tacit_circuits::transfer::TransferStatement;
-use tacit_prover::{ProveError, Prover, ProvingKey};
 use tacit_protocol::params::ChainParams;
 use tacit_protocol::transfer::ProofBytes;
 use tacit_protocol::{Amount, F};
+use tacit_prover::{ProveError, Prover, ProvingKey};
 use tacit_wallet::api::NodeApi;
-use tacit_wallet::{Groth16TransferProver, KdfParams, Payment, Place, Seed, Sent, Session, TransferProver, Wallet};
+use tacit_wallet::{
+    Groth16TransferProver, KdfParams, Payment, Place, Seed, Sent, Session, TransferProver, Wallet,
+};
 
 const PASSPHRASE: &[u8] = b"demo";
 
@@ -24,7 +26,10 @@ pub(super) struct Timed {
 
 impl Timed {
     pub(super) fn new(key: Arc<ProvingKey>) -> Self {
-        Self { inner: Groth16TransferProver::new(Prover::cpu(), key), log: Mutex::default() }
+        Self {
+            inner: Groth16TransferProver::new(Prover::cpu(), key),
+            log: Mutex::default(),
+        }
     }
 }
 
@@ -73,7 +78,11 @@ impl Person {
         seed: Seed,
     ) -> anyhow::Result<Self> {
         let path = file(dir, stem);
-        let place = Place { path: &path, passphrase: PASSPHRASE, kdf: KdfParams::default() };
+        let place = Place {
+            path: &path,
+            passphrase: PASSPHRASE,
+            kdf: KdfParams::default(),
+        };
         let wallet = Wallet::create(&place, params.clone(), seed, &mut OsRng)?;
         Ok(Self { name, wallet })
     }
@@ -96,7 +105,14 @@ impl Person {
         sats: u64,
     ) -> anyhow::Result<Sent> {
         let (_, address) = to.wallet.new_address(&mut OsRng)?;
-        self.send(api, prover, &Payment::Pay { to: address, amount: Amount::from_sat(sats)? })
+        self.send(
+            api,
+            prover,
+            &Payment::Pay {
+                to: address,
+                amount: Amount::from_sat(sats)?,
+            },
+        )
     }
 
     pub(super) fn send(
@@ -106,8 +122,17 @@ impl Person {
         payment: &Payment,
     ) -> anyhow::Result<Sent> {
         self.sync(api)?;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let mut session = Session { api, prover, rng: &mut OsRng, now, max_fee: None };
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_secs();
+        let mut session = Session {
+            api,
+            prover,
+            rng: &mut OsRng,
+            now,
+            max_fee: None,
+        };
         Ok(self.wallet.send(&mut session, payment)?)
     }
 }

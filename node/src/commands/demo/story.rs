@@ -15,12 +15,12 @@ use tacit_circuits::batch::BatchStatement;
 use tacit_circuits::r1cs::Statement;
 use tacit_circuits::transfer::TransferStatement;
 use tacit_circuits::version::CircuitId;
-use tacit_prover::{KeyStore, circuits};
 use tacit_protocol::batch::{BatchShape, Payload};
 use tacit_protocol::encoding::{Decode, Encode};
 use tacit_protocol::peg::anchor::tapscript_of;
 use tacit_protocol::transfer::{TRANSFER_BYTES, Transfer};
 use tacit_protocol::{Amount, Network, envelope, field};
+use tacit_prover::{KeyStore, circuits};
 use tacit_verifier::groth16::{Proof, verify};
 use tacit_wallet::Seed;
 use tacit_wallet::api::{NodeApi, Range, SyncState, WithdrawalQuery, WithdrawalState};
@@ -38,6 +38,8 @@ const ALICE_DEPOSIT: u64 = 2_000_000;
 const BOB_DEPOSIT: u64 = 1_000_000;
 /// Payments in satoshi: from Alice if true, else from Bob.
 const PAYMENTS: [(bool, u64); 4] = [(true, 250_000), (false, 80_000), (true, 21_000), (false, 5_000)];
+/// Index of the fee in the chain's table: 200 sat.
+const FEE_FLOOR: u8 = 3;
 /// What Bob withdraws.
 const WITHDRAWAL: u64 = 300_000;
 
@@ -75,8 +77,10 @@ impl Story {
 
         chapter("a private bitcoind, a new chain with its anchor and vault");
         let seed = Seed::generate(&mut OsRng);
-        let fee_key =
-            tacit_wallet::Keys::derive(&seed, Network::Regtest).viewing().incoming().internal_pk_d();
+        let fee_key = tacit_wallet::Keys::derive(&seed, Network::Regtest)
+            .viewing()
+            .incoming()
+            .internal_pk_d();
         let options = LocalOptions {
             binary: std::env::current_exe()?,
             keys_dir,
@@ -84,6 +88,7 @@ impl Story {
             finality_depth: 1,
             seal_after_ms: 1_500,
             fee_key,
+            fee_floor: FEE_FLOOR,
         };
         let chain = LocalChain::create(dir, options)?;
         let params = chain.params().clone();
@@ -95,7 +100,17 @@ impl Story {
         let bob = Person::new(dir, "bob", &params)?;
         let operator = Person::with_seed(dir, "operator", "operator", &params, seed)?;
         let dir = dir.to_owned();
-        Ok(Self { dir, chain, sequencer, node, api, alice, bob, operator, prover })
+        Ok(Self {
+            dir,
+            chain,
+            sequencer,
+            node,
+            api,
+            alice,
+            bob,
+            operator,
+            prover,
+        })
     }
 
     /// Plays it to the end.
@@ -123,7 +138,10 @@ impl Story {
                 return Ok(found);
             }
             if started.elapsed() > PATIENCE {
-                bail!("waited too long for {what}; see the logs in {}", self.dir.display());
+                bail!(
+                    "waited too long for {what}; see the logs in {}",
+                    self.dir.display()
+                );
             }
             if mine {
                 self.chain.faucet.mine(1)?;
@@ -147,7 +165,10 @@ impl Story {
         for (person, sats) in [(&mut self.alice, ALICE_DEPOSIT), (&mut self.bob, BOB_DEPOSIT)] {
             let offer = person.wallet.new_deposit(&mut OsRng)?;
             println!("    {} pays {sats} sat to {}", person.name, offer.address);
-            let paid = self.chain.faucet.pay(&offer.address.script_pubkey(), Bitcoins::from_sat(sats))?;
+            let paid = self
+                .chain
+                .faucet
+                .pay(&offer.address.script_pubkey(), Bitcoins::from_sat(sats))?;
             txids.push(paid.txid.to_string());
         }
         self.chain.faucet.mine(2)?;
@@ -162,15 +183,22 @@ impl Story {
             story.bob.sync(&story.api)?;
             Ok((story.alice.balance() > 0 && story.bob.balance() > 0).then_some(()))
         })?;
-        println!("    Alice holds {} sat, Bob {} sat, both private", self.alice.balance(), self.bob.balance());
+        println!(
+            "    Alice holds {} sat, Bob {} sat, both private",
+            self.alice.balance(),
+            self.bob.balance()
+        );
         Ok(txids)
     }
 
     fn pay(&mut self) -> anyhow::Result<()> {
         chapter("they pay each other; each wallet proves its own transfer");
         for (from_alice, sats) in PAYMENTS {
-            let (from, to) =
-                if from_alice { (&mut self.alice, &mut self.bob) } else { (&mut self.bob, &mut self.alice) };
+            let (from, to) = if from_alice {
+                (&mut self.alice, &mut self.bob)
+            } else {
+                (&mut self.bob, &mut self.alice)
+            };
             let before = to.balance();
             let sent = from.pay(&self.api, &self.prover, to, sats)?;
             println!(
@@ -178,7 +206,11 @@ impl Story {
                 from.name, to.name, sent.fee, sent.receipt.promise.target_batch, sent.txid
             );
             self.until("a payment", true, |story| {
-                let to = if from_alice { &mut story.bob } else { &mut story.alice };
+                let to = if from_alice {
+                    &mut story.bob
+                } else {
+                    &mut story.alice
+                };
                 to.sync(&story.api)?;
                 Ok((to.balance() >= before + sats).then_some(()))
             })?;
@@ -191,7 +223,10 @@ impl Story {
         let address = bitcoin::Address::from_script(&target, bitcoin::Network::Regtest)?;
         chapter(&format!("Bob withdraws {WITHDRAWAL} sat to {address}"));
         let amount = Amount::from_sat(WITHDRAWAL)?;
-        let payment = self.bob.wallet.withdrawal(&self.api, &address.to_string(), amount, None)?;
+        let payment = self
+            .bob
+            .wallet
+            .withdrawal(&self.api, &address.to_string(), amount, None)?;
         let sent = self.bob.send(&self.api, &self.prover, &payment)?;
         let paid = self.until("the payout", true, |story| {
             let query = WithdrawalQuery::Txid(sent.txid);
@@ -201,7 +236,11 @@ impl Story {
                 Err(error) => Err(error.into()),
             }
         })?;
-        let output = self.chain.client().unspent(&paid, false)?.context("the payout is not on Bitcoin")?;
+        let output = self
+            .chain
+            .client()
+            .unspent(&paid, false)?
+            .context("the payout is not on Bitcoin")?;
         ensure!(output.txout.script_pubkey == target, "the payout went elsewhere");
         let sats = output.txout.value.to_sat();
         println!("    the vault paid {sats} sat in {}", paid.txid);
@@ -229,10 +268,19 @@ impl Story {
         self.alice.sync(&self.api)?;
         let mut restored = self.alice.restored(&self.dir, self.chain.params())?;
         restored.sync(&self.api)?;
-        ensure!(restored.balance() == self.alice.balance(), "the restored balance differs");
+        ensure!(
+            restored.balance() == self.alice.balance(),
+            "the restored balance differs"
+        );
         let (old, new) = (self.alice.wallet.history().len(), restored.wallet.history().len());
-        ensure!(old == new, "the restored history has {new} entries, the old one {old}");
-        println!("    {} sat and {new} history entries are back", restored.balance());
+        ensure!(
+            old == new,
+            "the restored history has {new} entries, the old one {old}"
+        );
+        println!(
+            "    {} sat and {new} history entries are back",
+            restored.balance()
+        );
         Ok(restored.balance())
     }
 
@@ -252,18 +300,28 @@ impl Story {
         let roots = Roots {
             sequencer: root(&self.sequencer.client()?)?,
             full_node: root(&self.node.client()?)?,
-            auditor: audit["state_root"].as_str().context("the audit names no state root")?.to_owned(),
+            auditor: audit["state_root"]
+                .as_str()
+                .context("the audit names no state root")?
+                .to_owned(),
         };
         ensure!(
             roots.sequencer == roots.full_node && roots.full_node == roots.auditor,
             "the state roots differ: {roots:?}"
         );
         let status = self.api.status()?;
-        let summaries = self.api.batches(Range { from: 1, limit: status.batch })?;
+        let summaries = self.api.batches(Range {
+            from: 1,
+            limit: status.batch,
+        })?;
         let anchor = self.last_anchor()?;
         let batch_prove_ms = median(self.batch_times()?);
         let (prove_ms, verify_ms) = self.transfer_times()?;
-        let number = |key: &str| audit[key].as_u64().with_context(|| format!("the audit has no {key}"));
+        let number = |key: &str| {
+            audit[key]
+                .as_u64()
+                .with_context(|| format!("the audit has no {key}"))
+        };
         let shape = BatchShape::B20x8;
         Ok(Summary {
             chain_id: self.chain.params().chain_id().to_string(),
@@ -283,7 +341,11 @@ impl Story {
                 operator: self.operator.balance(),
                 bob_on_bitcoin,
             },
-            reserves: ReserveFigures { supply: number("supply")?, vault: number("vault")?, gap: number("gap")? },
+            reserves: ReserveFigures {
+                supply: number("supply")?,
+                vault: number("vault")?,
+                gap: number("gap")?,
+            },
             transfer_constraints: TransferStatement::blank().r1cs().num_constraints(),
             batch_constraints_per_slot: BatchStatement::blank(shape).assignment().az.len() / shape.slots(),
             transfer_prove_ms: prove_ms,
@@ -296,7 +358,11 @@ impl Story {
 
     /// Times of the wallets' proofs, and the median time to verify one of them.
     fn transfer_times(&self) -> anyhow::Result<(u64, f64)> {
-        let log = self.prover.log.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let log = self
+            .prover
+            .log
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         let rules = tacit_verifier::Rules::load(self.chain.params().clone())?;
         let key = rules.transfer_key().context("no transfer key")?;
         let mut micros = Vec::new();
@@ -306,29 +372,51 @@ impl Story {
             verify(key, inputs, &proof)?;
             micros.push(u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX));
         }
-        #[allow(clippy::cast_precision_loss, reason = "microseconds of a verification are few")]
+        #[allow(
+            clippy::cast_precision_loss,
+            reason = "microseconds of a verification are few"
+        )]
         let verify_ms = median(micros) as f64 / 1_000.0;
-        Ok((median(log.iter().map(|(millis, ..)| *millis).collect()), verify_ms))
+        Ok((
+            median(log.iter().map(|(millis, ..)| *millis).collect()),
+            verify_ms,
+        ))
     }
 
     /// Times of the batch proofs, from the sequencer's structured log.
     fn batch_times(&self) -> anyhow::Result<Vec<u64>> {
         let text = std::fs::read_to_string(self.sequencer.log())?;
-        let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let lines = text
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok());
         let proved = lines.filter(|line| line["fields"]["message"] == "proved");
-        Ok(proved.filter_map(|line| line["fields"]["millis"].as_u64()).collect())
+        Ok(proved
+            .filter_map(|line| line["fields"]["millis"].as_u64())
+            .collect())
     }
 
     /// The last anchor that carries a transfer without exit, measured on Bitcoin.
     fn last_anchor(&self) -> anyhow::Result<Anchor> {
         let status = self.api.status()?;
         for number in (1..=status.anchored_batch).rev() {
-            let Some(summary) = self.api.batches(Range { from: number, limit: 1 })?.into_iter().next() else {
+            let Some(summary) = self
+                .api
+                .batches(Range {
+                    from: number,
+                    limit: 1,
+                })?
+                .into_iter()
+                .next()
+            else {
                 continue;
             };
-            let (Some(reveal), Some(anchored)) = (summary.reveal, summary.anchored) else { continue };
+            let (Some(reveal), Some(anchored)) = (summary.reveal, summary.anchored) else {
+                continue;
+            };
             let client = self.chain.client();
-            let tx = client.transaction(&reveal, Some(&anchored.block))?.context("the reveal is gone")?;
+            let tx = client
+                .transaction(&reveal, Some(&anchored.block))?
+                .context("the reveal is gone")?;
             let commit = tx.input[1].previous_output;
             let spent = bitcoin::TxOut {
                 value: Bitcoins::ZERO,
@@ -339,13 +427,20 @@ impl Story {
                 ),
             };
             let script = tapscript_of(&tx.input[1], &spent).context("the reveal has no tapscript")?;
-            let body = envelope::read_envelope(script)?.context("the reveal has no envelope")?.into_body();
+            let body = envelope::read_envelope(script)?
+                .context("the reveal has no envelope")?
+                .into_body();
             let payload = Payload::decode(&body)?;
-            let plain = payload.batches().iter().flat_map(|b| &b.transfers).find(|t| t.body.exit.is_none());
-            let Some(bytes) = plain.map(own_bytes) else { continue };
+            let plain = payload
+                .batches()
+                .iter()
+                .flat_map(|b| &b.transfers)
+                .find(|t| t.body.exit.is_none());
+            let Some(bytes) = plain.map(own_bytes) else {
+                continue;
+            };
             ensure!(payload.encode() == body, "the payload does not re-encode");
-            #[allow(clippy::cast_precision_loss, reason = "sizes of transactions are small")]
-            let vbytes = bytes as f64 * script.len() as f64 / body.len() as f64 / 4.0;
+            let vbytes = virtual_bytes(bytes);
             return Ok(Anchor {
                 commit: commit.txid.to_string(),
                 reveal: reveal.to_string(),
@@ -362,6 +457,13 @@ fn own_bytes(transfer: &Transfer) -> usize {
     let mut bytes = Vec::new();
     transfer.encode_in_batch(0, &mut bytes);
     bytes.len()
+}
+
+/// Virtual bytes of `bytes` in an envelope: a full push of 255 bytes costs two bytes of length and half
+/// an OP_2DROP, and four bytes of witness weigh one virtual byte.
+#[allow(clippy::cast_precision_loss, reason = "a transfer has a few hundred bytes")]
+fn virtual_bytes(bytes: usize) -> f64 {
+    bytes as f64 * (255.0 + 2.5) / 255.0 / 4.0
 }
 
 /// An anchor as measured on Bitcoin.

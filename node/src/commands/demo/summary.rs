@@ -92,15 +92,42 @@ impl Summary {
         println!("  chain           {}", self.chain_id);
         println!("  state root      {}  (sequencer)", self.state_roots.sequencer);
         println!("                  {}  (full node)", self.state_roots.full_node);
-        println!("                  {}  (auditor, from Bitcoin alone)", self.state_roots.auditor);
-        println!("  batches         {} with {} private transfers", self.batches, self.transfers);
-        println!("  balances        Alice {} sat, Bob {} sat, operator {} sat", self.balances.alice, self.balances.bob, self.balances.operator);
-        println!("                  Alice restored from her words: {} sat", self.balances.alice_restored);
-        println!("                  Bob on Bitcoin: {} sat", self.balances.bob_on_bitcoin);
-        println!("  reserves        vault {} sat against a supply of {} sat", self.reserves.vault, self.reserves.supply);
-        println!("  statements      Transfer {} constraints, Batch<20, 8> {} per slot", self.transfer_constraints, self.batch_constraints_per_slot);
-        println!("  times           transfer proof {} ms, batch proof {} ms, verification {:.2} ms", self.transfer_prove_ms, self.batch_prove_ms, self.verify_ms);
-        println!("  on Bitcoin      {} bytes = {:.1} vB per private transfer", self.bytes_per_transfer_on_l1, self.vbytes_per_transfer_on_l1);
+        println!(
+            "                  {}  (auditor, from Bitcoin alone)",
+            self.state_roots.auditor
+        );
+        println!(
+            "  batches         {} with {} private transfers",
+            self.batches, self.transfers
+        );
+        println!(
+            "  balances        Alice {} sat, Bob {} sat, operator {} sat",
+            self.balances.alice, self.balances.bob, self.balances.operator
+        );
+        println!(
+            "                  Alice restored from her words: {} sat",
+            self.balances.alice_restored
+        );
+        println!(
+            "                  Bob on Bitcoin: {} sat",
+            self.balances.bob_on_bitcoin
+        );
+        println!(
+            "  reserves        vault {} sat against a supply of {} sat",
+            self.reserves.vault, self.reserves.supply
+        );
+        println!(
+            "  statements      Transfer {} constraints, Batch<20, 8> {} per slot",
+            self.transfer_constraints, self.batch_constraints_per_slot
+        );
+        println!(
+            "  times           transfer proof {} ms, batch proof {} ms, verification {:.2} ms",
+            self.transfer_prove_ms, self.batch_prove_ms, self.verify_ms
+        );
+        println!(
+            "  on Bitcoin      {} bytes = {:.1} vB per private transfer",
+            self.bytes_per_transfer_on_l1, self.vbytes_per_transfer_on_l1
+        );
         for deposit in &self.txids.deposits {
             println!("  deposit         {deposit}");
         }

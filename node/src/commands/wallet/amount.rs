@@ -26,7 +26,10 @@ pub(super) fn parse(text: &str) -> Result<Amount, AmountError> {
     let unreadable = || AmountError::Unreadable(text.to_owned());
     let too_large = || AmountError::TooLarge(text.to_owned());
     let digits = if let Some(bitcoin) = lower.strip_suffix("btc") {
-        let (whole, fraction) = bitcoin.trim_end().split_once('.').unwrap_or((bitcoin.trim_end(), "0"));
+        let (whole, fraction) = bitcoin
+            .trim_end()
+            .split_once('.')
+            .unwrap_or((bitcoin.trim_end(), "0"));
         if whole.is_empty() || fraction.is_empty() {
             return Err(unreadable());
         }

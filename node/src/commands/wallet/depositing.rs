@@ -81,7 +81,10 @@ pub(super) fn print(deposit: &DepositOutput) {
         DepositProgress::Credited { batch } => format!("credited in batch {batch}"),
         DepositProgress::Refunded { txid } => format!("taken back by {txid}"),
     };
-    println!("deposit {} {} block {} {}: {state}", deposit.index, deposit.amount, deposit.height, deposit.outpoint);
+    println!(
+        "deposit {} {} block {} {}: {state}",
+        deposit.index, deposit.amount, deposit.height, deposit.outpoint
+    );
 }
 
 /// `tacit wallet deposit refund`.
@@ -106,13 +109,21 @@ pub(super) fn refund(
     let rate = match rate {
         Some(rate) => rate,
         None => {
-            node.fee_estimate().map_err(|error| say(format!("{error}; or pass --fee-rate")))?.bitcoin_rate
+            node.fee_estimate()
+                .map_err(|error| say(format!("{error}; or pass --fee-rate")))?
+                .bitcoin_rate
         }
     };
-    if !wallet.deposits().iter().any(|deposit| deposit.outpoint == outpoint) {
+    if !wallet
+        .deposits()
+        .iter()
+        .any(|deposit| deposit.outpoint == outpoint)
+    {
         refresh(&mut wallet, &node).map_err(say)?;
     }
-    let txid = wallet.refund_deposit(&node, outpoint, (address, rate), &mut OsRng).map_err(say)?;
+    let txid = wallet
+        .refund_deposit(&node, outpoint, (address, rate), &mut OsRng)
+        .map_err(say)?;
     shell.answer(&json!({ "txid": txid }), || println!("taken back by {txid}"));
     Ok(())
 }

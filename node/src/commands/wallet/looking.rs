@@ -1,7 +1,7 @@
 //! What a wallet shows: `address`, `balance`, `history`, `sync`, `fee-key`, `withdrawal`.
 
 use rand::rngs::OsRng;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use tacit_protocol::field;
 use tacit_protocol::transfer::TransferId;
 use tacit_wallet::api::{NodeApi, WithdrawalQuery, WithdrawalState};
@@ -44,8 +44,16 @@ pub(super) fn balance(shell: &Shell<'_>, look: LookArgs) -> anyhow::Result<()> {
         line("total", balance.total(), "");
         line("confirmed", balance.confirmed, "deep in Bitcoin");
         line("soft", balance.soft, "in batches that are pending or young");
-        line("pending change", balance.pending_change, "comes back with the next batch");
-        line("pending deposits", balance.pending_deposits, "on Bitcoin, not credited yet, shares not deducted");
+        line(
+            "pending change",
+            balance.pending_change,
+            "comes back with the next batch",
+        );
+        line(
+            "pending deposits",
+            balance.pending_deposits,
+            "on Bitcoin, not credited yet, shares not deducted",
+        );
         println!("as of batch {}", wallet.batch());
     });
     Ok(())
@@ -71,18 +79,19 @@ pub(super) fn history(shell: &Shell<'_>, look: LookArgs) -> anyhow::Result<()> {
 }
 
 fn entry_json(entry: &Entry) -> anyhow::Result<Value> {
-    let mut fields = match serde_json::to_value(&entry.what)? {
-        Value::Object(fields) => fields,
-        other => Map::from_iter([("kind".to_owned(), other)]),
-    };
-    fields.insert("txid".into(), json!(entry.txid.map(|txid| txid.to_string())));
-    fields.insert("amount".into(), json!(entry.amount));
-    fields.insert("fee".into(), json!(entry.fee));
-    fields.insert("batch".into(), json!(entry.batch));
-    let state = match &entry.state {
+    let mut value = serde_json::to_value(&entry.what)?;
+    value["txid"] = json!(entry.txid.map(|txid| txid.to_string()));
+    value["amount"] = json!(entry.amount);
+    value["fee"] = json!(entry.fee);
+    value["batch"] = json!(entry.batch);
+    value["confirmation"] = match &entry.state {
         EntryState::Sent => json!({ "state": "sent" }),
         EntryState::Pending => json!({ "state": "pending" }),
-        EntryState::Anchored { block, depth, is_final } => json!({
+        EntryState::Anchored {
+            block,
+            depth,
+            is_final,
+        } => json!({
             "state": "anchored",
             "height": block.height,
             "block": block.block,
@@ -91,23 +100,34 @@ fn entry_json(entry: &Entry) -> anyhow::Result<Value> {
             "final": is_final,
         }),
     };
-    fields.insert("confirmation".into(), state);
-    Ok(Value::Object(fields))
+    Ok(value)
 }
 
 fn print_entry(entry: &Entry) {
     let state = match &entry.state {
         EntryState::Sent => "sent".to_owned(),
         EntryState::Pending => "in a batch".to_owned(),
-        EntryState::Anchored { block, is_final: true, .. } => format!("final, block {}", block.height),
-        EntryState::Anchored { block, depth, is_final: false } => {
+        EntryState::Anchored {
+            block,
+            is_final: true,
+            ..
+        } => format!("final, block {}", block.height),
+        EntryState::Anchored {
+            block,
+            depth,
+            is_final: false,
+        } => {
             format!("block {}, {depth} deep", block.height)
         }
     };
-    let batch = entry.batch.map_or_else(|| "-".to_owned(), |batch| batch.to_string());
+    let batch = entry
+        .batch
+        .map_or_else(|| "-".to_owned(), |batch| batch.to_string());
     let (sign, what) = match &entry.what {
         EventKind::Received { address } => ('+', format!("received at address {address}")),
-        EventKind::Sent { recipient: Some(recipient) } => ('-', format!("sent to {recipient}")),
+        EventKind::Sent {
+            recipient: Some(recipient),
+        } => ('-', format!("sent to {recipient}")),
         EventKind::Sent { recipient: None } => ('-', "sent".to_owned()),
         EventKind::Merged => (' ', "paid to itself".to_owned()),
         EventKind::Deposited { index } => ('+', format!("deposit {index} credited")),
@@ -152,13 +172,24 @@ pub(super) fn sync(shell: &Shell<'_>) -> anyhow::Result<()> {
             println!("the chain changed after batch {batch}; what came after it was read anew");
         }
         for dropped in &report.dropped {
-            println!("transfer {} will not be included: {}; its notes are free again", dropped.txid, dropped.reason);
+            println!(
+                "transfer {} will not be included: {}; its notes are free again",
+                dropped.txid, dropped.reason
+            );
         }
-        println!("at batch {}, {} read, {} in all", report.batch, report.scanned, wallet.balance().total());
+        println!(
+            "at batch {}, {} read, {} in all",
+            report.batch,
+            report.scanned,
+            wallet.balance().total()
+        );
         wallet.deposits().iter().for_each(depositing::print);
     });
     if report.node_behind {
-        eprintln!("warning: {} is still behind Bitcoin; sync again when it is done", shell.node());
+        eprintln!(
+            "warning: {} is still behind Bitcoin; sync again when it is done",
+            shell.node()
+        );
     }
     if let Some(error) = deposits_error {
         eprintln!("warning: deposits were not looked after: {error}");
@@ -177,11 +208,18 @@ pub(super) fn fee_key(shell: &Shell<'_>) -> anyhow::Result<()> {
 
 /// `tacit wallet withdrawal`.
 pub(super) fn withdrawal(shell: &Shell<'_>, txid: &str) -> anyhow::Result<()> {
-    let id: TransferId =
-        txid.parse().map_err(|error| say(format!("{txid:?} is no transfer's identifier: {error}")))?;
-    let found = shell.client()?.withdrawal_status(WithdrawalQuery::Txid(id)).map_err(say)?;
+    let id: TransferId = txid
+        .parse()
+        .map_err(|error| say(format!("{txid:?} is no transfer's identifier: {error}")))?;
+    let found = shell
+        .client()?
+        .withdrawal_status(WithdrawalQuery::Txid(id))
+        .map_err(say)?;
     shell.answer(&serde_json::to_value(&found)?, || {
-        println!("withdrawal {} of {}, ordered in batch {}", found.index, found.amount, found.batch);
+        println!(
+            "withdrawal {} of {}, ordered in batch {}",
+            found.index, found.amount, found.batch
+        );
         match &found.status {
             WithdrawalState::Burying { depth, needed } => {
                 println!("its batch is {depth} of {needed} blocks deep");
@@ -191,10 +229,20 @@ pub(super) fn withdrawal(shell: &Shell<'_>, txid: &str) -> anyhow::Result<()> {
                 "it waits: its share of the miner's fee would be {share}, its limit is {}",
                 found.max_l1_fee
             ),
-            WithdrawalState::Paid { txid, vout, amount, height: Some(height) } => {
+            WithdrawalState::Paid {
+                txid,
+                vout,
+                amount,
+                height: Some(height),
+            } => {
                 println!("{amount} were paid by {txid}:{vout} in block {height}");
             }
-            WithdrawalState::Paid { txid, vout, amount, height: None } => {
+            WithdrawalState::Paid {
+                txid,
+                vout,
+                amount,
+                height: None,
+            } => {
                 println!("{amount} are paid by {txid}:{vout}, which is in no block yet");
             }
         }

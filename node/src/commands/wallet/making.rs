@@ -36,7 +36,10 @@ pub(super) fn create(shell: &Shell<'_>) -> anyhow::Result<()> {
         },
     );
     // A fresh wallet owns nothing in old batches. Reading them all is slower, not wrong.
-    if let Err(error) = shell.client().and_then(|node| wallet.skip_history(&node, &mut OsRng).map_err(say)) {
+    if let Err(error) = shell
+        .client()
+        .and_then(|node| wallet.skip_history(&node, &mut OsRng).map_err(say))
+    {
         tracing::debug!(%error, "the first sync will read all batches");
     }
     Ok(())
@@ -65,9 +68,7 @@ pub(super) fn restore(shell: &Shell<'_>, words_file: Option<&Path>) -> anyhow::R
 /// `tacit wallet words`.
 pub(super) fn words(shell: &Shell<'_>, yes: bool) -> anyhow::Result<()> {
     let wallet = shell.open_any()?;
-    if !yes
-        && !secrets::confirm("Who sees the 24 words can take the money. Show them now? Type `yes`:")?
-    {
+    if !yes && !secrets::confirm("Who sees the 24 words can take the money. Show them now? Type `yes`:")? {
         bail!("not confirmed, nothing is shown; type `yes` or pass --yes");
     }
     let words = wallet.words();
@@ -82,7 +83,11 @@ fn prepare(shell: &Shell<'_>) -> anyhow::Result<ChainParams> {
         return Err(StoreError::Exists(file).into());
     }
     let (params, from) = shell.new_chain()?;
-    eprintln!("chain {} on {:?}, from {from}", params.chain_id(), params.genesis().network);
+    eprintln!(
+        "chain {} on {:?}, from {from}",
+        params.chain_id(),
+        params.genesis().network
+    );
     eprintln!("Compare this identifier with one you trust: the wallet works with no other chain.");
     Ok(params)
 }
@@ -92,7 +97,11 @@ fn make(shell: &Shell<'_>, params: ChainParams, seed: Seed) -> anyhow::Result<Wa
     let passphrase = secrets::new_passphrase(shell.passphrase_file())?;
     make_folder(&file)?;
     keep_chain(&file, &params)?;
-    let place = Place { path: &file, passphrase: &passphrase, kdf: KdfParams::default() };
+    let place = Place {
+        path: &file,
+        passphrase: &passphrase,
+        kdf: KdfParams::default(),
+    };
     Wallet::create(&place, params, seed, &mut OsRng).map_err(say)
 }
 

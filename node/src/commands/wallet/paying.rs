@@ -8,17 +8,17 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use rand::rngs::OsRng;
 use rand_core::CryptoRngCore;
 use serde_json::json;
 use tacit_circuits::transfer::TransferStatement;
 use tacit_circuits::version::CircuitId;
-use tacit_prover::{KeyError, KeyStore, ProveError, Prover, ProvingKey};
+use tacit_protocol::Amount;
 use tacit_protocol::address::Address;
 use tacit_protocol::params::ChainParams;
 use tacit_protocol::transfer::ProofBytes;
-use tacit_protocol::Amount;
+use tacit_prover::{KeyError, KeyStore, ProveError, Prover, ProvingKey, circuits};
 use tacit_wallet::builder::exit::parse_address;
 use tacit_wallet::send::SendError;
 use tacit_wallet::{Payment, Sent, Session, TransferProver, Wallet, WalletError};
@@ -41,8 +41,11 @@ pub(super) fn send(
     options: PayOptions,
 ) -> anyhow::Result<()> {
     let params = shell.chain()?;
-    let to = Address::parse(address.trim(), params.genesis().network)
-        .map_err(|error| say(format!("{error}; check the address, or ask the recipient for a new one")))?;
+    let to = Address::parse(address.trim(), params.genesis().network).map_err(|error| {
+        say(format!(
+            "{error}; check the address, or ask the recipient for a new one"
+        ))
+    })?;
     let mut wallet = shell.open(params)?;
     let node = shell.client()?;
     shell.sync(&mut wallet, &node).map_err(say)?;
@@ -64,7 +67,9 @@ pub(super) fn withdraw(
     let mut wallet = shell.open(params)?;
     let node = shell.client()?;
     shell.sync(&mut wallet, &node).map_err(say)?;
-    let payment = wallet.withdrawal(&node, address, amount, max_l1_fee).map_err(say)?;
+    let payment = wallet
+        .withdrawal(&node, address, amount, max_l1_fee)
+        .map_err(say)?;
     let delivered = Till::new(shell, &wallet, &node, options)?.deliver(shell, &mut wallet, &payment)?;
     report(shell, &delivered, &payment);
     Ok(())
@@ -91,16 +96,36 @@ impl<'a> Till<'a> {
         options: PayOptions,
     ) -> anyhow::Result<Self> {
         let key = proving_key(shell, wallet.params())?;
-        Ok(Self { node, prover: ShownProver { prover: Prover::cpu(), key }, options })
+        Ok(Self {
+            node,
+            prover: ShownProver {
+                prover: Prover::cpu(),
+                key,
+            },
+            options,
+        })
     }
 
     fn session<'b>(&'b self, rng: &'b mut OsRng) -> Session<'b> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        Session { api: self.node, prover: &self.prover, rng, now, max_fee: self.options.max_fee }
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_secs());
+        Session {
+            api: self.node,
+            prover: &self.prover,
+            rng,
+            now,
+            max_fee: self.options.max_fee,
+        }
     }
 
     /// Sends `payment`, merging notes before it if that is needed and wanted.
-    fn deliver(&self, shell: &Shell<'_>, wallet: &mut Wallet, payment: &Payment) -> anyhow::Result<Delivered> {
+    fn deliver(
+        &self,
+        shell: &Shell<'_>,
+        wallet: &mut Wallet,
+        payment: &Payment,
+    ) -> anyhow::Result<Delivered> {
         let started = Instant::now();
         let mut merges = Vec::new();
         loop {
@@ -112,12 +137,21 @@ impl<'a> Till<'a> {
                 }
                 Err(error) => return Err(say(error)),
             }
-            merges.extend(wallet.merge_for(&mut self.session(&mut OsRng), payment).map_err(say)?);
+            merges.extend(
+                wallet
+                    .merge_for(&mut self.session(&mut OsRng), payment)
+                    .map_err(say)?,
+            );
             self.wait_for_merges(shell, wallet, started)?;
         }
     }
 
-    fn wait_for_merges(&self, shell: &Shell<'_>, wallet: &mut Wallet, started: Instant) -> anyhow::Result<()> {
+    fn wait_for_merges(
+        &self,
+        shell: &Shell<'_>,
+        wallet: &mut Wallet,
+        started: Instant,
+    ) -> anyhow::Result<()> {
         let spinner = bar("merging notes", 1);
         while wallet.balance().pending_change > Amount::ZERO {
             if started.elapsed() > MERGE_LIMIT {
@@ -131,19 +165,16 @@ impl<'a> Till<'a> {
     }
 }
 
-/// The chain's proving key for transfers.
+/// The chain's proving key for transfers. Off the main network a missing one is made: development
+/// keys are the same everywhere.
 fn proving_key(shell: &Shell<'_>, params: &ChainParams) -> anyhow::Result<Arc<ProvingKey>> {
     let (id, dir) = (CircuitId::Transfer, shell.keys_dir()?);
     let wanted = params.circuit(id.name())?;
     let store = KeyStore::new(&dir, params.genesis().network);
-    let circuit = tacit_prover::CircuitId::new(id.name(), id.digest());
-    let key = store.load(&circuit, &Bars::new("proving key")).map_err(|error| match error {
-        KeyError::NotFound { path } => say(format!(
-            "there is no proving key for transfers at {}: copy there the file of that name which the chain \
-             was made with, or name its folder with --keys-dir",
-            path.display()
-        )),
-        other => say(other),
+    let key = circuits::load_key(&store, id, &Bars::new("proving key")).map_err(|error| {
+        let missing = matches!(error, KeyError::NotFound { .. });
+        let remedy = "; copy the chain's file of that name there, or name its folder with --keys-dir";
+        say(format!("{error}{}", if missing { remedy } else { "" }))
     })?;
     if key.verifier().hash() != &wanted.key_hash {
         bail!(
@@ -197,7 +228,10 @@ fn report(shell: &Shell<'_>, delivered: &Delivered, payment: &Payment) {
         }
         println!("sent {} for a fee of {}", sent.amount, sent.fee);
         println!("transfer {}", sent.txid);
-        println!("the sequencer signed that batch {} will hold it", sent.receipt.promise.target_batch);
+        println!(
+            "the sequencer signed that batch {} will hold it",
+            sent.receipt.promise.target_batch
+        );
         if let Some(limit) = max_l1_fee {
             println!("at most {limit} of it go to miners; `tacit wallet withdrawal` says how far it is");
         }

@@ -58,9 +58,11 @@ fn without_newline(bytes: &[u8]) -> &[u8] {
 }
 
 fn prompt(text: &str) -> anyhow::Result<Secret> {
-    let typed = rpassword::prompt_password(text).map(Zeroizing::new).with_context(|| {
-        format!("there is no terminal to ask for the passphrase; use --passphrase-file or {VARIABLE}")
-    })?;
+    let typed = rpassword::prompt_password(text)
+        .map(Zeroizing::new)
+        .with_context(|| {
+            format!("there is no terminal to ask for the passphrase; use --passphrase-file or {VARIABLE}")
+        })?;
     Ok(Zeroizing::new(typed.as_bytes().to_vec()))
 }
 
@@ -69,7 +71,9 @@ pub(super) fn words(file: Option<&Path>) -> anyhow::Result<Seed> {
     let text = match file {
         Some(path) if path == Path::new("-") => {
             let mut text = Zeroizing::new(String::new());
-            io::stdin().read_to_string(&mut text).context("cannot read the words from standard input")?;
+            io::stdin()
+                .read_to_string(&mut text)
+                .context("cannot read the words from standard input")?;
             text
         }
         Some(path) => fs::read_to_string(path)

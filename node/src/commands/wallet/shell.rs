@@ -41,7 +41,10 @@ impl<'a> Shell<'a> {
     /// The wallet file.
     pub(super) fn file(&self) -> PathBuf {
         let home = || std::env::var_os("HOME").map_or_else(|| PathBuf::from("."), PathBuf::from);
-        self.args.file.clone().unwrap_or_else(|| home().join(".tacit").join("wallet"))
+        self.args
+            .file
+            .clone()
+            .unwrap_or_else(|| home().join(".tacit").join("wallet"))
     }
 
     pub(super) fn passphrase_file(&self) -> Option<&Path> {
@@ -86,7 +89,10 @@ impl<'a> Shell<'a> {
     /// The chain's parameters for the wallet there is; it is checked on opening that they are its own.
     pub(super) fn chain(&self) -> anyhow::Result<ChainParams> {
         let file = self.file();
-        if file.symlink_metadata().is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound) {
+        if file
+            .symlink_metadata()
+            .is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound)
+        {
             return Err(StoreError::Missing(file).into());
         }
         if let Some(path) = &self.args.chain {
@@ -100,9 +106,12 @@ impl<'a> Shell<'a> {
     }
 
     fn fetch_chain(&self) -> anyhow::Result<ChainParams> {
-        let text = self.client()?.chain_params().map_err(|error| match error {
-            ApiError::Transport(_) => say(format!("{error}; or pass --chain chain.json")),
-            other => say(other),
+        let text = self.client()?.chain_params().map_err(|error| {
+            let away = matches!(error, ApiError::Transport(_));
+            say(format!(
+                "{error}{}",
+                if away { "; or pass --chain chain.json" } else { "" }
+            ))
         })?;
         ChainParams::from_json(&text).with_context(|| format!("{} sent no valid chain.json", self.args.node))
     }
@@ -112,11 +121,15 @@ impl<'a> Shell<'a> {
         let file = self.file();
         let passphrase = secrets::passphrase(self.passphrase_file())?;
         let copy = params.clone();
-        let wallet = Wallet::open(&file, &passphrase, params).map_err(|error| match error {
-            WalletError::Store(StoreError::WrongPassphrase) => {
-                say(format!("{error} for {}; without it only the 24 words help (restore)", file.display()))
+        let wallet = Wallet::open(&file, &passphrase, params).map_err(|error| {
+            if matches!(error, WalletError::Store(StoreError::WrongPassphrase)) {
+                say(format!(
+                    "{error} for {}; without it only the 24 words help (restore)",
+                    file.display()
+                ))
+            } else {
+                say(error)
             }
-            other => say(other),
         })?;
         if !chain_copy(&file).exists() {
             keep_chain(&file, &copy)?;
@@ -173,17 +186,25 @@ pub(super) fn keep_chain(file: &Path, params: &ChainParams) -> anyhow::Result<()
 
 /// Makes the folder of a new wallet, for its owner only.
 pub(super) fn make_folder(file: &Path) -> anyhow::Result<()> {
-    let Some(folder) = file.parent().filter(|dir| !dir.as_os_str().is_empty()) else { return Ok(()) };
+    let Some(folder) = file.parent().filter(|dir| !dir.as_os_str().is_empty()) else {
+        return Ok(());
+    };
     let mut builder = DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder).with_context(|| format!("cannot create the folder {}", folder.display()))
+    builder
+        .create(folder)
+        .with_context(|| format!("cannot create the folder {}", folder.display()))
 }
 
 fn read_chain(path: &Path) -> anyhow::Result<ChainParams> {
-    let text = fs::read_to_string(path)
-        .with_context(|| format!("cannot read {}; pass --chain FILE or none, to ask the node", path.display()))?;
+    let text = fs::read_to_string(path).with_context(|| {
+        format!(
+            "cannot read {}; pass --chain FILE or none, to ask the node",
+            path.display()
+        )
+    })?;
     match ChainParams::from_json(&text) {
         Ok(params) => Ok(params),
         Err(error) => bail!("{} cannot be used: {error}", path.display()),

@@ -28,7 +28,11 @@ fn failed(error: &KvError) -> ViewError {
 
 impl StateView {
     pub(super) fn new(store: Arc<dyn Store>, rules: Arc<Rules>, watcher: Arc<Watcher>) -> Self {
-        Self { store, rules, watcher }
+        Self {
+            store,
+            rules,
+            watcher,
+        }
     }
 
     fn unpaid(&self, height: u32) -> Result<Vec<(u64, WithdrawalView)>, KvError> {
@@ -59,7 +63,10 @@ impl StateView {
     /// Why no money may move.
     fn halted(&self) -> Result<Option<String>, KvError> {
         if let Some(fault) = table::fault(&*self.store)? {
-            return Ok(Some(format!("vault transaction {} broke a rule: {}", fault.place.txid, fault.rule)));
+            return Ok(Some(format!(
+                "vault transaction {} broke a rule: {}",
+                fault.place.txid, fault.rule
+            )));
         }
         let gap = reserves(&*self.store)?.gap();
         Ok((gap > 0).then(|| format!("the vault lacks {gap} sat")))
@@ -69,13 +76,21 @@ impl StateView {
 impl VaultView for StateView {
     fn snapshot(&self) -> Result<VaultSnapshot, ViewError> {
         let missing = |what: &str| ViewError(format!("the {what} is missing"));
-        let cursor =
-            table::cursor(&*self.store).map_err(|e| failed(&e))?.ok_or_else(|| missing("cursor"))?;
-        let tip =
-            table::vault_tip(&*self.store).map_err(|e| failed(&e))?.ok_or_else(|| missing("vault tip"))?;
+        let cursor = table::cursor(&*self.store)
+            .map_err(|e| failed(&e))?
+            .ok_or_else(|| missing("cursor"))?;
+        let tip = table::vault_tip(&*self.store)
+            .map_err(|e| failed(&e))?
+            .ok_or_else(|| missing("vault tip"))?;
         let amount = Amount::from_sat(tip.txout.value.to_sat()).map_err(|e| ViewError(e.to_string()))?;
-        let tip = VaultTip { outpoint: tip.outpoint, amount };
-        let deposits = self.watcher.sweepable(self).map_err(|e| ViewError(e.to_string()))?;
+        let tip = VaultTip {
+            outpoint: tip.outpoint,
+            amount,
+        };
+        let deposits = self
+            .watcher
+            .sweepable(self)
+            .map_err(|e| ViewError(e.to_string()))?;
         let withdrawals = self.unpaid(cursor.height).map_err(|e| failed(&e))?;
         let federation = self.rules.params().genesis().federation_key;
         let snapshot = VaultSnapshot::new(cursor.height, tip, federation, deposits, withdrawals);
@@ -92,6 +107,10 @@ impl DepositView for StateView {
             return Ok(None);
         };
         let swept = table::swept(&*self.store, index).map_err(|e| failed(&e))?;
-        Ok(swept.map(|s| SweptView { txid: s.txid, height: s.height, credited: s.credited }))
+        Ok(swept.map(|s| SweptView {
+            txid: s.txid,
+            height: s.height,
+            credited: s.credited,
+        }))
     }
 }

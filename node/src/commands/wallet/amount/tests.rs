@@ -20,10 +20,21 @@ fn satoshi_and_bitcoin_are_read_exactly() {
 
 #[test]
 fn what_is_no_amount_is_refused_with_the_form_to_use() {
-    for text in ["", "btc", ".5btc", "1.btc", "0.5", "-1", "+1", "1e3", "0x10", "1,000", "1.2.3btc", "ten", "½btc"] {
-        assert_eq!(parse(text), Err(AmountError::Unreadable(text.to_owned())), "{text}");
+    for text in [
+        "", "btc", ".5btc", "1.btc", "0.5", "-1", "+1", "1e3", "0x10", "1,000", "1.2.3btc", "ten", "½btc",
+    ] {
+        assert_eq!(
+            parse(text),
+            Err(AmountError::Unreadable(text.to_owned())),
+            "{text}"
+        );
     }
-    assert!(parse("ten").expect_err("no amount").to_string().contains("0.00025btc"));
+    assert!(
+        parse("ten")
+            .expect_err("no amount")
+            .to_string()
+            .contains("0.00025btc")
+    );
 }
 
 #[test]
@@ -35,7 +46,12 @@ fn fractions_of_a_satoshi_are_refused_and_not_rounded() {
 
 #[test]
 fn more_than_all_bitcoin_is_refused_without_overflow() {
-    for text in ["2100000000000001", "21000000.00000001btc", "99999999999999999999999", "184467440737.09551616btc"] {
+    for text in [
+        "2100000000000001",
+        "21000000.00000001btc",
+        "99999999999999999999999",
+        "184467440737.09551616btc",
+    ] {
         assert_eq!(parse(text), Err(AmountError::TooLarge(text.to_owned())));
     }
 }
