@@ -24,7 +24,14 @@ pub fn system(id: CircuitId) -> R1cs {
 ///
 /// # Errors
 /// [`KeyError`]: what is wrong with the key there is, or why none could be made.
-pub fn load_key(store: &KeyStore, id: CircuitId, progress: &dyn Progress) -> Result<Arc<ProvingKey>, KeyError> {
+pub fn load_key(
+    store: &KeyStore,
+    id: CircuitId,
+    progress: &dyn Progress,
+) -> Result<Arc<ProvingKey>, KeyError> {
     let circuit = keys::CircuitId::new(id.name(), id.digest());
     store.load_or_generate(&circuit, || system(id), progress)
 }
+
+#[cfg(test)]
+mod tests;

@@ -58,7 +58,9 @@ impl CircuitId {
 
 fn is_name(name: &[u8]) -> bool {
     (1..=CircuitId::MAX_NAME).contains(&name.len())
-        && name.iter().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || *c == b'-')
+        && name
+            .iter()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || *c == b'-')
 }
 
 /// The sizes of a circuit.
@@ -157,13 +159,27 @@ impl ProvingKey {
     /// # Panics
     /// If the parts do not fit the sizes; [`file`] and the set-up see to that.
     pub fn new(parts: Parts) -> Result<Self, KeyRule> {
-        let Sizes { num_public, num_witness, domain, .. } = parts.sizes;
+        let Sizes {
+            num_public,
+            num_witness,
+            domain,
+            ..
+        } = parts.sizes;
         let fits = |index: &[u32], n: usize| index.last().is_none_or(|&last| (last as usize) < n);
         let all = parts.sizes.num_variables();
-        assert!(num_public > 0 && domain.is_power_of_two() && parts.h.len() == domain, "sizes of a circuit");
-        assert!(fits(&parts.a.index, all) && fits(&parts.b_g1.index, all), "variables of the circuit");
+        assert!(
+            num_public > 0 && domain.is_power_of_two() && parts.h.len() == domain,
+            "sizes of a circuit"
+        );
+        assert!(
+            fits(&parts.a.index, all) && fits(&parts.b_g1.index, all),
+            "variables of the circuit"
+        );
         assert!(fits(&parts.l.index, num_witness), "variables of the witness");
-        assert_eq!(parts.b_g1.index, parts.b_g2.index, "the same variables in both groups");
+        assert_eq!(
+            parts.b_g1.index, parts.b_g2.index,
+            "the same variables in both groups"
+        );
         let verifier = PreparedVerifyingKey::new(parts.vk.clone(), num_public - 1)?;
         Ok(Self { parts, verifier })
     }

@@ -64,9 +64,10 @@ impl ProveError {
     #[must_use]
     pub fn in_system(self, system: &R1cs) -> Self {
         match self {
-            Self::Unsatisfied { constraint, .. } => {
-                Self::Unsatisfied { constraint, paragraph: Some(system.paragraph_of(constraint)) }
-            }
+            Self::Unsatisfied { constraint, .. } => Self::Unsatisfied {
+                constraint,
+                paragraph: Some(system.paragraph_of(constraint)),
+            },
             other @ (Self::OtherCircuit { .. } | Self::SelfVerification { .. }) => other,
         }
     }
@@ -140,9 +141,15 @@ impl Prover {
     ) -> Result<Proof, ProveError> {
         check_sizes(key, assignment)?;
         if let Some(constraint) = assignment.first_unsatisfied() {
-            return Err(ProveError::Unsatisfied { constraint, paragraph: None });
+            return Err(ProveError::Unsatisfied {
+                constraint,
+                paragraph: None,
+            });
         }
-        let blinding = Blinding { r: setup::random_field(rng), s: setup::random_field(rng) };
+        let blinding = Blinding {
+            r: setup::random_field(rng),
+            s: setup::random_field(rng),
+        };
         let proof = self.backend.prove(key, assignment, blinding, progress)?;
         progress.begin(Stage::SelfVerify, 1);
         groth16::verify(key.verifier(), assignment.public_inputs(), &proof).map_err(|error| {
@@ -162,7 +169,12 @@ fn check_sizes(key: &ProvingKey, assignment: &Assignment) -> Result<(), ProveErr
         ("constraints", sizes.num_constraints, assignment.az.len()),
     ] {
         if expected != found {
-            return Err(ProveError::OtherCircuit { key: key.circuit().name().to_owned(), what, expected, found });
+            return Err(ProveError::OtherCircuit {
+                key: key.circuit().name().to_owned(),
+                what,
+                expected,
+                found,
+            });
         }
     }
     Ok(())

@@ -40,7 +40,9 @@ const CHUNK: usize = 1 << 14;
 /// `None` if the field has no such domain together with its double.
 #[must_use]
 pub fn domain_size(num_constraints: usize, num_public: usize) -> Option<usize> {
-    let size = num_constraints.checked_add(num_public)?.checked_next_power_of_two()?;
+    let size = num_constraints
+        .checked_add(num_public)?
+        .checked_next_power_of_two()?;
     Radix2EvaluationDomain::<F>::new(size.checked_mul(2)?)?;
     Some(size)
 }
@@ -58,8 +60,16 @@ pub(crate) fn random_field<R: CryptoRngCore + ?Sized>(rng: &mut R) -> F {
 /// [`KeyRule`] if the circuit admits no sound key: an IC point that is the identity.
 pub fn development(r1cs: &R1cs, name: &str, progress: &dyn Progress) -> Result<ProvingKey, KeyRule> {
     let digest = r1cs.digest();
-    let seed = B2::new(Label::DevSetup).bytes(DEVELOPMENT_SEED).bytes(&digest).finish32();
-    setup(r1cs, CircuitId::new(name, digest), &mut ChaCha20Rng::from_seed(seed), progress)
+    let seed = B2::new(Label::DevSetup)
+        .bytes(DEVELOPMENT_SEED)
+        .bytes(&digest)
+        .finish32();
+    setup(
+        r1cs,
+        CircuitId::new(name, digest),
+        &mut ChaCha20Rng::from_seed(seed),
+        progress,
+    )
 }
 
 /// Runs the set-up with secrets drawn from `rng`. The key is marked insecure.
@@ -149,7 +159,13 @@ impl Secrets {
                 break tau;
             }
         };
-        Self { alpha, beta, gamma, delta, tau }
+        Self {
+            alpha,
+            beta,
+            gamma,
+            delta,
+            tau,
+        }
     }
 }
 
@@ -188,10 +204,16 @@ fn evaluate(r1cs: &R1cs, size: usize, secrets: &Secrets, progress: &dyn Progress
         }
     }
     let [mut a, b, c] = sides;
-    for (sum, value) in a.iter_mut().zip(&lagrange[r1cs.num_constraints()..]).take(r1cs.num_public()) {
+    for (sum, value) in a
+        .iter_mut()
+        .zip(&lagrange[r1cs.num_constraints()..])
+        .take(r1cs.num_public())
+    {
         *sum += value;
     }
-    let abc = (0..a.len()).map(|i| secrets.beta * a[i] + secrets.alpha * b[i] + c[i]).collect();
+    let abc = (0..a.len())
+        .map(|i| secrets.beta * a[i] + secrets.alpha * b[i] + c[i])
+        .collect();
     Polynomials { a, b, abc }
 }
 
@@ -199,7 +221,12 @@ fn evaluate(r1cs: &R1cs, size: usize, secrets: &Secrets, progress: &dyn Progress
 /// `2·size` that vanishes on the even points is the combination of its odd values with these.
 fn odd_lagrange(size: usize, tau: F) -> Vec<F> {
     let doubled = Radix2EvaluationDomain::<F>::new(2 * size).expect("twice the domain is in the field");
-    doubled.evaluate_all_lagrange_coefficients(tau).into_iter().skip(1).step_by(2).collect()
+    doubled
+        .evaluate_all_lagrange_coefficients(tau)
+        .into_iter()
+        .skip(1)
+        .step_by(2)
+        .collect()
 }
 
 fn divided(xs: &[F], by: F) -> Vec<F> {
@@ -210,7 +237,12 @@ fn divided(xs: &[F], by: F) -> Vec<F> {
 /// The non-zero scalars and where they stand.
 fn compact(scalars: &[F]) -> (Vec<u32>, Vec<F>) {
     let at = |i: usize| u32::try_from(i).expect("fewer than 2^32 variables");
-    scalars.iter().enumerate().filter(|(_, x)| !x.is_zero()).map(|(i, x)| (at(i), *x)).unzip()
+    scalars
+        .iter()
+        .enumerate()
+        .filter(|(_, x)| !x.is_zero())
+        .map(|(i, x)| (at(i), *x))
+        .unzip()
 }
 
 fn multiply<G: ScalarMul<ScalarField = F>>(

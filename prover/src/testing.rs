@@ -10,7 +10,11 @@ use crate::progress::Silent;
 use crate::setup;
 
 pub(crate) fn powers() -> Powers {
-    Powers { bases: vec![2, 3, 5], squarings: 6, number: 0x8000_0000_0001_0010 }
+    Powers {
+        bases: vec![2, 3, 5],
+        squarings: 6,
+        number: 0x8000_0000_0001_0010,
+    }
 }
 
 pub(crate) fn powers_key() -> ProvingKey {

@@ -54,10 +54,19 @@ impl Statement for Powers {
 /// The statements the checks run over: one and several public inputs, sizes around a power of two.
 #[must_use]
 pub fn statements() -> Vec<Powers> {
-    [(vec![3], 1), (vec![2, 3, 5, 7], 4), (vec![9, 0, 1], 62), (vec![4; 5], 200)]
-        .into_iter()
-        .map(|(bases, squarings)| Powers { bases, squarings, number: 0xa5a5_0000_0000_0001 })
-        .collect()
+    [
+        (vec![3], 1),
+        (vec![2, 3, 5, 7], 4),
+        (vec![9, 0, 1], 62),
+        (vec![4; 5], 200),
+    ]
+    .into_iter()
+    .map(|(bases, squarings)| Powers {
+        bases,
+        squarings,
+        number: 0xa5a5_0000_0000_0001,
+    })
+    .collect()
 }
 
 fn key(statement: &Powers) -> ProvingKey {
@@ -72,9 +81,15 @@ pub fn check_proofs_verify(backend: &dyn Backend) {
     let mut rng = ChaCha20Rng::seed_from_u64(1);
     for statement in statements() {
         let (key, assignment) = (key(&statement), statement.assignment());
-        let blinding = Blinding { r: setup::random_field(&mut rng), s: setup::random_field(&mut rng) };
-        let proof = backend.prove(&key, &assignment, blinding, &Silent).expect("a satisfied assignment");
-        groth16::verify(key.verifier(), assignment.public_inputs(), &proof).expect("the engine's proof verifies");
+        let blinding = Blinding {
+            r: setup::random_field(&mut rng),
+            s: setup::random_field(&mut rng),
+        };
+        let proof = backend
+            .prove(&key, &assignment, blinding, &Silent)
+            .expect("a satisfied assignment");
+        groth16::verify(key.verifier(), assignment.public_inputs(), &proof)
+            .expect("the engine's proof verifies");
     }
 }
 
@@ -87,7 +102,10 @@ pub fn check_proofs_equal_the_reference(backend: &dyn Backend) {
     for statement in statements() {
         let (key, assignment) = (key(&statement), statement.assignment());
         let zero = F::from(0u64);
-        for (r, s) in [(zero, zero), (setup::random_field(&mut rng), setup::random_field(&mut rng))] {
+        for (r, s) in [
+            (zero, zero),
+            (setup::random_field(&mut rng), setup::random_field(&mut rng)),
+        ] {
             let prove = |engine: &dyn Backend| engine.prove(&key, &assignment, Blinding { r, s }, &Silent);
             assert_eq!(prove(backend), prove(&Cpu), "engine {}", backend.name());
         }

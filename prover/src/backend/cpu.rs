@@ -47,10 +47,23 @@ impl Backend for Cpu {
         let parts = key.parts();
         let p = qap::odd_values(assignment, parts.sizes.domain, progress);
 
-        let counts = [parts.a.index(), parts.b_g1.index(), parts.b_g2.index(), parts.l.index()].map(<[u32]>::len);
-        progress.begin(Stage::Multiply, (counts.iter().sum::<usize>() + parts.h.len()) as u64);
-        let z: Vec<BigInt<4>> =
-            assignment.public.par_iter().chain(&assignment.witness).map(|x| x.into_bigint()).collect();
+        let counts = [
+            parts.a.index(),
+            parts.b_g1.index(),
+            parts.b_g2.index(),
+            parts.l.index(),
+        ]
+        .map(<[u32]>::len);
+        progress.begin(
+            Stage::Multiply,
+            (counts.iter().sum::<usize>() + parts.h.len()) as u64,
+        );
+        let z: Vec<BigInt<4>> = assignment
+            .public
+            .par_iter()
+            .chain(&assignment.witness)
+            .map(|x| x.into_bigint())
+            .collect();
         let p: Vec<BigInt<4>> = p.into_par_iter().map(F::into_bigint).collect();
         let witness = &z[parts.sizes.num_public..];
         let sum_a = query::<g1::Config>(&parts.a, &z, progress);
@@ -67,7 +80,9 @@ impl Backend for Cpu {
         let b = sum_b2 + parts.vk.beta_g2() + parts.vk.delta_g2() * s;
         let c = sum_l + sum_h + a * s + b1 * r - delta * (r * s);
         let (a, b, c): (G1Affine, G2Affine, G1Affine) = (a.into_affine(), b.into_affine(), c.into_affine());
-        Proof::new(a, b, c).map_err(|_| ProveError::SelfVerification { engine: self.name().to_owned() })
+        Proof::new(a, b, c).map_err(|_| ProveError::SelfVerification {
+            engine: self.name().to_owned(),
+        })
     }
 }
 

@@ -177,7 +177,12 @@ impl Header {
         out.push(u8::try_from(self.circuit.name().len()).expect("at most 63 bytes"));
         out.extend_from_slice(&name);
         out.extend_from_slice(self.circuit.digest());
-        let Sizes { num_public, num_witness, num_constraints, domain } = self.sizes;
+        let Sizes {
+            num_public,
+            num_witness,
+            num_constraints,
+            domain,
+        } = self.sizes;
         for n in [num_public, num_witness, num_constraints, domain] {
             out.extend_from_slice(&(n as u64).to_le_bytes());
         }
@@ -197,8 +202,12 @@ impl Header {
         let (name, padding) = reader.take(CircuitId::MAX_NAME).ok()?.split_at_checked(length)?;
         let digest = reader.array().ok()?;
         let mut size = || usize::try_from(reader.u64().ok()?).ok();
-        let sizes =
-            Sizes { num_public: size()?, num_witness: size()?, num_constraints: size()?, domain: size()? };
+        let sizes = Sizes {
+            num_public: size()?,
+            num_witness: size()?,
+            num_constraints: size()?,
+            domain: size()?,
+        };
         let mut count = || reader.u64().ok();
         let (vk_bytes, points_a, points_b, points_l) = (count()?, count()?, count()?, count()?);
         let sane = flags & !INSECURE == 0
@@ -243,10 +252,15 @@ fn header_hash(header: &[u8]) -> [u8; HASH] {
 }
 
 fn body_hash(header_hash: &[u8; HASH], sections: &[&[u8]]) -> [u8; HASH] {
-    let hashes: Vec<[u8; HASH]> =
-        sections.par_iter().map(|s| B2::new(Label::KeyFile).bytes(b"section").bytes(s).finish32()).collect();
+    let hashes: Vec<[u8; HASH]> = sections
+        .par_iter()
+        .map(|s| B2::new(Label::KeyFile).bytes(b"section").bytes(s).finish32())
+        .collect();
     let start = B2::new(Label::KeyFile).bytes(b"body").bytes(header_hash);
-    hashes.iter().fold(start, |hash, section| hash.bytes(section)).finish32()
+    hashes
+        .iter()
+        .fold(start, |hash, section| hash.bytes(section))
+        .finish32()
 }
 
 /// The bytes of a key's file, in pieces to be written one after another.
@@ -280,7 +294,11 @@ pub fn read(path: &Path, progress: &dyn Progress) -> Result<ProvingKey, KeyError
     progress.begin(Stage::ReadKey, 1);
     let bytes = fs::read(path).map_err(|source| {
         let path = path.to_owned();
-        if source.kind() == io::ErrorKind::NotFound { KeyError::NotFound { path } } else { KeyError::Io { path, source } }
+        if source.kind() == io::ErrorKind::NotFound {
+            KeyError::NotFound { path }
+        } else {
+            KeyError::Io { path, source }
+        }
     })?;
     let key = decode(&bytes, path)?;
     progress.advance(1);
@@ -290,12 +308,19 @@ pub fn read(path: &Path, progress: &dyn Progress) -> Result<ProvingKey, KeyError
 fn decode(bytes: &[u8], path: &Path) -> Result<ProvingKey, KeyError> {
     let path = || path.to_owned();
     let corrupt = |part| KeyError::Corrupt { path: path(), part };
-    let truncated =
-        |expected: usize| KeyError::Truncated { path: path(), expected: expected as u64, found: bytes.len() as u64 };
+    let truncated = |expected: usize| KeyError::Truncated {
+        path: path(),
+        expected: expected as u64,
+        found: bytes.len() as u64,
+    };
 
     let present = bytes.len().min(MAGIC.len());
     if bytes.is_empty() || bytes[..present] != MAGIC[..present] {
-        return Err(if bytes.is_empty() { truncated(HEADER) } else { KeyError::NotAKeyFile { path: path() } });
+        return Err(if bytes.is_empty() {
+            truncated(HEADER)
+        } else {
+            KeyError::NotAKeyFile { path: path() }
+        });
     }
     if bytes.len() < HEADER + 2 * HASH {
         return Err(truncated(HEADER + 2 * HASH));
@@ -312,7 +337,9 @@ fn decode(bytes: &[u8], path: &Path) -> Result<ProvingKey, KeyError> {
     }
     let header = Header::decode(header_bytes).ok_or_else(|| corrupt(Part::Header))?;
     let lengths = header.sections().ok_or_else(|| corrupt(Part::Header))?;
-    let total = lengths.iter().try_fold(HEADER + 2 * HASH, |sum, &n| sum.checked_add(n));
+    let total = lengths
+        .iter()
+        .try_fold(HEADER + 2 * HASH, |sum, &n| sum.checked_add(n));
     let total = total.ok_or_else(|| corrupt(Part::Header))?;
     if bytes.len() < total {
         return Err(truncated(total));
@@ -321,8 +348,14 @@ fn decode(bytes: &[u8], path: &Path) -> Result<ProvingKey, KeyError> {
         return Err(corrupt(Part::Trailing));
     }
     let mut reader = Reader::new(rest);
-    let sections = lengths.map(|n| reader.take(n).expect("the total was compared with the file's length"));
-    let recorded = reader.take(HASH).expect("the total was compared with the file's length");
+    let sections = lengths.map(|n| {
+        reader
+            .take(n)
+            .expect("the total was compared with the file's length")
+    });
+    let recorded = reader
+        .take(HASH)
+        .expect("the total was compared with the file's length");
     if body_hash(&hash, &sections) != recorded {
         return Err(corrupt(Part::Body));
     }

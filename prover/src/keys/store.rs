@@ -31,7 +31,11 @@ impl KeyStore {
     /// The keys in `dir`, which is created when the first key is made.
     #[must_use]
     pub fn new(dir: impl Into<PathBuf>, network: Network) -> Self {
-        Self { dir: dir.into(), network, loaded: Mutex::default() }
+        Self {
+            dir: dir.into(),
+            network,
+            loaded: Mutex::default(),
+        }
     }
 
     /// The directory.
@@ -84,7 +88,10 @@ impl KeyStore {
         if let Some(key) = loaded.get(circuit) {
             return Ok(Arc::clone(key));
         }
-        fs::create_dir_all(&self.dir).map_err(|source| KeyError::Io { path: self.dir.clone(), source })?;
+        fs::create_dir_all(&self.dir).map_err(|source| KeyError::Io {
+            path: self.dir.clone(),
+            source,
+        })?;
         let path = self.path(circuit, true);
         let _lock = lock(&path.with_extension("lock"), progress)?;
         let key = match self.read(circuit, progress) {
@@ -102,14 +109,26 @@ impl KeyStore {
 
     fn read(&self, circuit: &CircuitId, progress: &dyn Progress) -> Result<ProvingKey, KeyError> {
         let (secure, insecure) = (self.path(circuit, false), self.path(circuit, true));
-        let path = if !secure.exists() && insecure.exists() { insecure } else { secure };
+        let path = if !secure.exists() && insecure.exists() {
+            insecure
+        } else {
+            secure
+        };
         let key = file::read(&path, progress)?;
         if key.circuit() != circuit {
             let full = |c: &CircuitId| format!("{} ({})", c.name(), hex::encode(c.digest()));
             let (expected, found) = (full(circuit), full(key.circuit()));
-            return Err(KeyError::OtherCircuit { path, expected, found });
+            return Err(KeyError::OtherCircuit {
+                path,
+                expected,
+                found,
+            });
         }
-        if key.is_allowed_on(self.network) { Ok(key) } else { Err(KeyError::InsecureOnMainnet { path }) }
+        if key.is_allowed_on(self.network) {
+            Ok(key)
+        } else {
+            Err(KeyError::InsecureOnMainnet { path })
+        }
     }
 }
 
@@ -125,7 +144,11 @@ fn generate(
     let built = system.digest();
     if built != *circuit.digest() {
         let (expected, found) = (hex::encode(circuit.digest()), hex::encode(built));
-        return Err(KeyError::CircuitChanged { name, expected, found });
+        return Err(KeyError::CircuitChanged {
+            name,
+            expected,
+            found,
+        });
     }
     progress.advance(1);
     setup::development(&system, circuit.name(), progress).map_err(|rule| KeyError::Rule { name, rule })
@@ -133,8 +156,15 @@ fn generate(
 
 /// Holds an exclusive lock on `path` until the file is dropped.
 fn lock(path: &Path, progress: &dyn Progress) -> Result<File, KeyError> {
-    let failed = |source| KeyError::Io { path: path.to_owned(), source };
-    let file = File::options().create(true).append(true).open(path).map_err(failed)?;
+    let failed = |source| KeyError::Io {
+        path: path.to_owned(),
+        source,
+    };
+    let file = File::options()
+        .create(true)
+        .append(true)
+        .open(path)
+        .map_err(failed)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
@@ -152,7 +182,10 @@ fn lock(path: &Path, progress: &dyn Progress) -> Result<File, KeyError> {
 /// # Errors
 /// [`KeyError::Io`].
 pub fn write(path: &Path, key: &ProvingKey, progress: &dyn Progress) -> Result<(), KeyError> {
-    let failed = |source| KeyError::Io { path: path.to_owned(), source };
+    let failed = |source| KeyError::Io {
+        path: path.to_owned(),
+        source,
+    };
     let pieces = file::encode(key);
     progress.begin(Stage::WriteKey, pieces.len() as u64);
     let temporary = path.with_extension("tmp");
@@ -162,7 +195,10 @@ pub fn write(path: &Path, key: &ProvingKey, progress: &dyn Progress) -> Result<(
         let _ = fs::remove_file(&temporary);
         return Err(failed(source));
     }
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let dir = path
+        .parent()
+        .filter(|dir| !dir.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     File::open(dir).and_then(|dir| dir.sync_all()).map_err(failed)
 }
 

@@ -31,7 +31,6 @@ fn with_key() -> (TempDir, PathBuf, Vec<u8>) {
     (dir, path, bytes)
 }
 
-
 fn read(path: &Path, bytes: &[u8]) -> Result<ProvingKey, KeyError> {
     fs::write(path, bytes).expect("a writable directory");
     file::read(path, &Silent)
@@ -43,7 +42,10 @@ fn key_file_is_read_back_whole() {
     let key = file::read(&path, &Silent).expect("the file just written");
     assert_eq!(key.parts(), testing::powers_key().parts());
     let name = path.file_name().and_then(|n| n.to_str()).expect("text");
-    assert_eq!(name, format!("powers-{}-INSECURE.key", hex::encode(&id().digest()[..8])));
+    assert_eq!(
+        name,
+        format!("powers-{}-INSECURE.key", hex::encode(&id().digest()[..8]))
+    );
     assert!(!path.with_extension("tmp").exists());
 }
 
@@ -57,7 +59,10 @@ fn missing_file_is_named() {
 #[test]
 fn file_of_something_else_is_named() {
     let (_dir, path, bytes) = with_key();
-    assert!(matches!(read(&path, b"hello, I am a text"), Err(KeyError::NotAKeyFile { .. })));
+    assert!(matches!(
+        read(&path, b"hello, I am a text"),
+        Err(KeyError::NotAKeyFile { .. })
+    ));
     let mut other = bytes;
     other[3] ^= 1;
     assert!(matches!(read(&path, &other), Err(KeyError::NotAKeyFile { .. })));
@@ -67,18 +72,38 @@ fn file_of_something_else_is_named() {
 fn unsupported_version_is_named() {
     let (_dir, path, mut bytes) = with_key();
     bytes[8] = 2;
-    assert!(matches!(read(&path, &bytes), Err(KeyError::UnsupportedVersion { found: 2, .. })));
+    assert!(matches!(
+        read(&path, &bytes),
+        Err(KeyError::UnsupportedVersion { found: 2, .. })
+    ));
 }
 
 #[test]
 fn truncated_file_is_named_wherever_it_ends() {
     let (_dir, path, bytes) = with_key();
     let n = bytes.len();
-    for end in [0, 5, 8, 12, 100, HEADER, HEADER + 32, HEADER + 33, n / 4, n / 2, n - 33, n - 1] {
+    for end in [
+        0,
+        5,
+        8,
+        12,
+        100,
+        HEADER,
+        HEADER + 32,
+        HEADER + 33,
+        n / 4,
+        n / 2,
+        n - 33,
+        n - 1,
+    ] {
         let result = read(&path, &bytes[..end]);
-        assert!(matches!(result, Err(KeyError::Truncated { .. })), "{end} of {n} bytes: {result:?}");
+        assert!(
+            matches!(result, Err(KeyError::Truncated { .. })),
+            "{end} of {n} bytes: {result:?}"
+        );
     }
-    let KeyError::Truncated { expected, found, .. } = read(&path, &bytes[..n - 1]).expect_err("truncated") else {
+    let KeyError::Truncated { expected, found, .. } = read(&path, &bytes[..n - 1]).expect_err("truncated")
+    else {
         panic!("truncated");
     };
     assert_eq!((expected, found), (n as u64, n as u64 - 1));
@@ -87,13 +112,22 @@ fn truncated_file_is_named_wherever_it_ends() {
 #[test]
 fn flipped_bit_anywhere_is_named() {
     let (_dir, path, bytes) = with_key();
-    let places = (12..HEADER + 33).chain((HEADER + 33..bytes.len()).step_by(97)).chain(bytes.len() - 32..bytes.len());
+    let places = (12..HEADER + 33)
+        .chain((HEADER + 33..bytes.len()).step_by(97))
+        .chain(bytes.len() - 32..bytes.len());
     for at in places {
         let mut bad = bytes.clone();
         bad[at] ^= 0x10;
-        let expected = if at < HEADER + 32 { Part::Header } else { Part::Body };
+        let expected = if at < HEADER + 32 {
+            Part::Header
+        } else {
+            Part::Body
+        };
         let result = read(&path, &bad);
-        assert!(matches!(result, Err(KeyError::Corrupt { part, .. }) if part == expected), "byte {at}: {result:?}");
+        assert!(
+            matches!(result, Err(KeyError::Corrupt { part, .. }) if part == expected),
+            "byte {at}: {result:?}"
+        );
     }
 }
 
@@ -101,7 +135,13 @@ fn flipped_bit_anywhere_is_named() {
 fn bytes_behind_the_end_are_named() {
     let (_dir, path, bytes) = with_key();
     let longer = [&bytes[..], &[0]].concat();
-    assert!(matches!(read(&path, &longer), Err(KeyError::Corrupt { part: Part::Trailing, .. })));
+    assert!(matches!(
+        read(&path, &longer),
+        Err(KeyError::Corrupt {
+            part: Part::Trailing,
+            ..
+        })
+    ));
 }
 
 #[test]
@@ -109,20 +149,32 @@ fn key_of_another_circuit_is_named() {
     let (dir, path, _) = with_key();
     let other = CircuitId::new("powers", [7; 32]);
     fs::copy(&path, store(&dir).path(&other, true)).expect("a writable directory");
-    assert!(matches!(store(&dir).load(&other, &Silent), Err(KeyError::OtherCircuit { .. })));
+    assert!(matches!(
+        store(&dir).load(&other, &Silent),
+        Err(KeyError::OtherCircuit { .. })
+    ));
     let renamed = CircuitId::new("squares", *id().digest());
     fs::copy(&path, store(&dir).path(&renamed, true)).expect("a writable directory");
-    assert!(matches!(store(&dir).load(&renamed, &Silent), Err(KeyError::OtherCircuit { .. })));
+    assert!(matches!(
+        store(&dir).load(&renamed, &Silent),
+        Err(KeyError::OtherCircuit { .. })
+    ));
 }
 
 #[test]
 fn development_key_is_refused_on_the_main_network() {
     let (dir, path, _) = with_key();
     let mainnet = KeyStore::new(dir.path(), Network::Mainnet);
-    assert!(matches!(mainnet.load(&id(), &Silent), Err(KeyError::InsecureOnMainnet { .. })));
+    assert!(matches!(
+        mainnet.load(&id(), &Silent),
+        Err(KeyError::InsecureOnMainnet { .. })
+    ));
     // Not even under the name of a ceremony's key: the header says what it is.
     fs::rename(&path, store(&dir).path(&id(), false)).expect("a writable directory");
-    assert!(matches!(mainnet.load(&id(), &Silent), Err(KeyError::InsecureOnMainnet { .. })));
+    assert!(matches!(
+        mainnet.load(&id(), &Silent),
+        Err(KeyError::InsecureOnMainnet { .. })
+    ));
     assert!(store(&dir).load(&id(), &Silent).is_ok());
 }
 
@@ -143,9 +195,15 @@ fn key_is_generated_once_and_found_afterwards() {
         made.fetch_add(1, Ordering::Relaxed);
         testing::powers().r1cs()
     };
-    let key = first.load_or_generate(&id(), system, &Silent).expect("a fresh key");
-    let again = first.load_or_generate(&id(), system, &Silent).expect("from memory");
-    let read = store(&dir).load_or_generate(&id(), system, &Silent).expect("from disk");
+    let key = first
+        .load_or_generate(&id(), system, &Silent)
+        .expect("a fresh key");
+    let again = first
+        .load_or_generate(&id(), system, &Silent)
+        .expect("from memory");
+    let read = store(&dir)
+        .load_or_generate(&id(), system, &Silent)
+        .expect("from disk");
     assert_eq!(made.load(Ordering::Relaxed), 1);
     assert!(std::sync::Arc::ptr_eq(&key, &again));
     assert_eq!(key.parts(), read.parts());
@@ -162,7 +220,9 @@ fn two_stores_at_once_generate_one_key() {
                     made.fetch_add(1, Ordering::Relaxed);
                     testing::powers().r1cs()
                 };
-                store(&dir).load_or_generate(&id(), system, &Silent).expect("a key");
+                store(&dir)
+                    .load_or_generate(&id(), system, &Silent)
+                    .expect("a key");
             });
         }
     });
@@ -181,7 +241,10 @@ fn damaged_key_is_never_replaced_silently() {
 #[test]
 fn circuit_that_is_not_the_one_asked_for_makes_no_key() {
     let dir = TempDir::new().expect("a temporary directory");
-    let other = Powers { squarings: 7, ..testing::powers() };
+    let other = Powers {
+        squarings: 7,
+        ..testing::powers()
+    };
     let result = store(&dir).load_or_generate(&id(), || other.r1cs(), &Silent);
     assert!(matches!(result, Err(KeyError::CircuitChanged { .. })));
     assert!(!store(&dir).path(&id(), true).exists());

@@ -33,7 +33,10 @@ fn development_key_is_the_same_every_time_and_another_for_another_circuit() {
 fn development_key_is_pinned() {
     let key = development(&Chain(5).r1cs(), "chain", &Silent).expect("a sound key");
     let hash = hex::encode(key.verifying_key().hash());
-    assert_eq!(hash, "fff50046199c86de3fbe3fe7240289372228440c58b90bd18eb7e5c259e7467f");
+    assert_eq!(
+        hash,
+        "fff50046199c86de3fbe3fe7240289372228440c58b90bd18eb7e5c259e7467f"
+    );
 }
 
 #[test]
@@ -42,7 +45,11 @@ fn domain_holds_constraints_and_public_rows() {
     assert_eq!(domain_size(6, 2), Some(8));
     assert_eq!(domain_size(7, 2), Some(16));
     assert_eq!(domain_size((1 << 27) - 2, 2), Some(1 << 27));
-    assert_eq!(domain_size(1 << 27, 2), None, "the doubled domain is beyond the field");
+    assert_eq!(
+        domain_size(1 << 27, 2),
+        None,
+        "the doubled domain is beyond the field"
+    );
     assert_eq!(domain_size(usize::MAX, 2), None);
 }
 
@@ -51,10 +58,24 @@ fn queries_hold_no_identity_and_no_variable_beyond_the_circuit() {
     let system = testing::powers().r1cs();
     let key = testing::powers_key();
     let parts = key.parts();
-    assert!(parts.a.points().iter().chain(parts.b_g1.points()).chain(parts.l.points()).all(|p| !p.is_zero()));
-    assert!(parts.b_g1.points().len() < system.num_variables(), "some variables are on no B side");
+    assert!(
+        parts
+            .a
+            .points()
+            .iter()
+            .chain(parts.b_g1.points())
+            .chain(parts.l.points())
+            .all(|p| !p.is_zero())
+    );
+    assert!(
+        parts.b_g1.points().len() < system.num_variables(),
+        "some variables are on no B side"
+    );
     let unused = u32::try_from(system.num_witness() - 1).expect("small");
-    assert!(!parts.l.index().contains(&unused), "a variable that no constraint uses has no point");
+    assert!(
+        !parts.l.index().contains(&unused),
+        "a variable that no constraint uses has no point"
+    );
     assert_eq!(parts.h.len(), parts.sizes.domain);
     assert!(parts.h.iter().all(|p| p.is_on_curve() && !p.is_zero()));
 }
@@ -63,7 +84,12 @@ fn queries_hold_no_identity_and_no_variable_beyond_the_circuit() {
 fn points_are_the_formulas_at_tau() {
     let system = Chain(5).r1cs();
     let secrets = Secrets::draw(8, &mut testing::rng(4));
-    let key = setup(&system, CircuitId::new("chain", system.digest()), &mut testing::rng(4), &Silent);
+    let key = setup(
+        &system,
+        CircuitId::new("chain", system.digest()),
+        &mut testing::rng(4),
+        &Silent,
+    );
     let key = key.expect("a sound key");
     let polynomials = evaluate(&system, 8, &secrets, &Silent);
     let (g1, g2) = (G1Affine::generator(), G2Affine::generator());
@@ -93,6 +119,10 @@ fn lagrange_values_of_the_odd_coset_interpolate_what_vanishes_on_the_even_one() 
     let doubled = Radix2EvaluationDomain::<F>::new(2 * size).expect("a small domain");
     // P(X) = (X^8 − 1)·(X^3 + 5)
     let p = |x: F| (x.pow([8]) - F::ONE) * (x.pow([3]) + F::from(5u64));
-    let sum: F = odd.iter().enumerate().map(|(k, l)| *l * p(doubled.element(2 * k + 1))).sum();
+    let sum: F = odd
+        .iter()
+        .enumerate()
+        .map(|(k, l)| *l * p(doubled.element(2 * k + 1)))
+        .sum();
     assert_eq!(sum, p(tau));
 }

@@ -30,7 +30,10 @@ pub fn msm<C: SWCurveConfig<ScalarField = F>>(bases: &[Affine<C>], scalars: &[Bi
             },
         )
         .reduce(|| Bucket::ZERO, |a, b| a + &b);
-    let others: Vec<usize> = (0..bases.len()).into_par_iter().filter(|&i| !is(i, 0) && !is(i, 1)).collect();
+    let others: Vec<usize> = (0..bases.len())
+        .into_par_iter()
+        .filter(|&i| !is(i, 0) && !is(i, 1))
+        .collect();
     Projective::from(ones) + by_windows(bases, scalars, &others)
 }
 
@@ -44,10 +47,16 @@ fn by_windows<C: SWCurveConfig<ScalarField = F>>(
     }
     let width = window_width(indices.len());
     let windows = (FIELD_BITS + 1).div_ceil(width);
-    let digits: Vec<i16> = indices.par_iter().flat_map_iter(|&i| signed_digits(&scalars[i], width)).collect();
+    let digits: Vec<i16> = indices
+        .par_iter()
+        .flat_map_iter(|&i| signed_digits(&scalars[i], width))
+        .collect();
 
     // Enough tasks to keep all cores busy to the end, but slices no shorter than their buckets.
-    let slices = (4 * rayon::current_num_threads()).div_ceil(windows).min(indices.len() >> width).max(1);
+    let slices = (4 * rayon::current_num_threads())
+        .div_ceil(windows)
+        .min(indices.len() >> width)
+        .max(1);
     let length = indices.len().div_ceil(slices);
     let sums: Vec<Projective<C>> = (0..windows * slices)
         .into_par_iter()
@@ -58,12 +67,14 @@ fn by_windows<C: SWCurveConfig<ScalarField = F>>(
             window_sum(pairs, width)
         })
         .collect();
-    sums.chunks(slices).rev().fold(Projective::ZERO, |mut total, window| {
-        for _ in 0..width {
-            total.double_in_place();
-        }
-        total + window.iter().sum::<Projective<C>>()
-    })
+    sums.chunks(slices)
+        .rev()
+        .fold(Projective::ZERO, |mut total, window| {
+            for _ in 0..width {
+                total.double_in_place();
+            }
+            total + window.iter().sum::<Projective<C>>()
+        })
 }
 
 /// The width with the least work: per window one addition per point and two per bucket.

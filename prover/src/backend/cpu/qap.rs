@@ -22,7 +22,10 @@ use crate::progress::{Progress, Stage};
 pub fn odd_values(assignment: &Assignment, size: usize, progress: &dyn Progress) -> Vec<F> {
     progress.begin(Stage::Transform, 3);
     let constraints = assignment.az.len();
-    assert!(constraints + assignment.public.len() <= size, "the key's domain holds the system");
+    assert!(
+        constraints + assignment.public.len() <= size,
+        "the key's domain holds the system"
+    );
     let domain = Radix2EvaluationDomain::<F>::new(size).expect("a power of two below the field's limit");
     let omega = F::get_root_of_unity(2 * size as u64).expect("twice the domain is in the field");
     let coset = domain.get_coset(omega).expect("a root of unity is not zero");
@@ -42,6 +45,9 @@ pub fn odd_values(assignment: &Assignment, size: usize, progress: &dyn Progress)
     drop(b);
     let c = to_coset(&assignment.cz, &[]);
     p.par_iter_mut().zip(&c).for_each(|(ab, c)| *ab -= c);
-    debug_assert!(omega.pow([2 * size as u64]) == F::ONE, "a root of the doubled domain");
+    debug_assert!(
+        omega.pow([2 * size as u64]) == F::ONE,
+        "a root of the doubled domain"
+    );
     p
 }

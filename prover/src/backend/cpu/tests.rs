@@ -56,8 +56,12 @@ fn blinding_changes_every_element_of_a_proof() {
     let (key, assignment) = (testing::powers_key(), testing::powers().assignment());
     let mut rng = testing::rng(3);
     let mut prove = || {
-        let blinding = Blinding { r: F::rand(&mut rng), s: F::rand(&mut rng) };
-        Cpu.prove(&key, &assignment, blinding, &Silent).expect("a satisfied assignment")
+        let blinding = Blinding {
+            r: F::rand(&mut rng),
+            s: F::rand(&mut rng),
+        };
+        Cpu.prove(&key, &assignment, blinding, &Silent)
+            .expect("a satisfied assignment")
     };
     let (one, two) = (prove(), prove());
     assert!(one.a() != two.a() && one.b() != two.b() && one.c() != two.c());
