@@ -36,6 +36,10 @@ const PREFIX: &[u8] = b"deposit/";
 /// Blocks before its refund opens in which a deposit is not swept any more.
 pub const REFUND_MARGIN: u32 = 144;
 
+/// Depth at which Bitcoin lets a block reward be spent. A younger one would have the whole vault
+/// transaction refused, payouts included.
+const REWARD_DEPTH: u32 = 100;
+
 /// Blocks after which a deposit that was spent elsewhere is no longer looked after.
 const FORGET_AFTER: u32 = 144;
 
@@ -345,13 +349,15 @@ impl Watcher {
         // Remembered so that a spend and a reorganisation can be told apart later.
         record.block = self.client.block_hash(height)?;
         let refund_height = height.saturating_add(u32::from(self.timelock));
+        let needed = if unspent.coinbase {
+            self.depth.max(REWARD_DEPTH)
+        } else {
+            self.depth
+        };
         Ok(if refund_height <= tip.saturating_add(REFUND_MARGIN) {
             DepositStatus::NearRefund { refund_height }
-        } else if depth < self.depth {
-            DepositStatus::Confirming {
-                depth,
-                needed: self.depth,
-            }
+        } else if depth < needed {
+            DepositStatus::Confirming { depth, needed }
         } else {
             DepositStatus::Ready
         })

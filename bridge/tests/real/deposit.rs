@@ -82,6 +82,35 @@ fn a_deposit_is_registered_once_confirmed_and_ready_once_deep() {
 }
 
 #[test]
+fn a_block_reward_paid_to_a_deposit_address_waits_until_it_may_be_spent() {
+    let setting = Setting::new();
+    let watcher = watcher(&setting, 1_008);
+    let terms = terms(21, 1_008);
+    let hash = setting.faucet.mine_to(&terms.script_pubkey(), 1).unwrap()[0];
+    let reward = setting.client().block(&hash).unwrap().txs[0].txid();
+    let outpoint = OutPoint {
+        txid: reward,
+        vout: 0,
+    };
+    watcher
+        .register(Registration {
+            outpoint,
+            inner: terms.inner,
+            refund: terms.refund,
+        })
+        .unwrap();
+    setting.faucet.mine(99).unwrap();
+    let waiting = DepositStatus::Confirming {
+        depth: 99,
+        needed: 100,
+    };
+    assert_eq!(watcher.status(&outpoint, &Nothing).unwrap().status, waiting);
+    assert!(watcher.sweepable(&Nothing).unwrap().is_empty());
+    setting.faucet.mine(1).unwrap();
+    assert_eq!(watcher.sweepable(&Nothing).unwrap().len(), 1);
+}
+
+#[test]
 fn a_depositor_takes_the_money_back_after_the_timelock_and_not_before() {
     let mut setting = Setting::new();
     let watcher = watcher(&setting, 10);
