@@ -27,14 +27,9 @@ pub struct Global {
     #[arg(long, global = true, value_name = "FILE", env = "TACIT_CONFIG")]
     pub config: Option<PathBuf>,
     /// What to log: error, warn, info, debug, trace, or a filter such as `tacit_bridge=debug`
-    #[arg(
-        long,
-        global = true,
-        value_name = "FILTER",
-        env = "TACIT_LOG",
-        default_value = "info"
-    )]
-    pub log: String,
+    /// [default: info for nodes, warn for everything else]
+    #[arg(long, global = true, value_name = "FILTER", env = "TACIT_LOG")]
+    pub log: Option<String>,
     /// How to log, on standard error
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
@@ -47,6 +42,18 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line, for machines.
     Json,
+}
+
+impl Cli {
+    /// The log filter: as asked for, else what suits the command.
+    #[must_use]
+    pub fn log_filter(&self) -> &str {
+        let service = matches!(self.command, Command::Node(_) | Command::Sequencer(_));
+        self.global
+            .log
+            .as_deref()
+            .unwrap_or(if service { "info" } else { "warn" })
+    }
 }
 
 /// The commands.

@@ -21,6 +21,6 @@ use std::process::ExitCode;
 /// # Errors
 /// Whatever ends the command, with cause and remedy.
 pub fn run(cli: cli::Cli) -> anyhow::Result<ExitCode> {
-    telemetry::init(&cli.global)?;
+    telemetry::init(cli.log_filter(), cli.global.log_format)?;
     commands::dispatch(cli)
 }

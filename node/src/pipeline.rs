@@ -74,7 +74,10 @@ impl Node {
     /// Whatever makes a start impossible, with cause and remedy.
     pub fn start(config: &Config, role: Role, acknowledge: bool) -> anyhow::Result<Self> {
         let text = std::fs::read_to_string(&config.chain).with_context(|| {
-            format!("cannot read {}; set `chain` to the chain.json of your chain", config.chain.display())
+            format!(
+                "cannot read {}; set `chain` to the chain.json of your chain",
+                config.chain.display()
+            )
         })?;
         let rules = Arc::new(Rules::load(ChainParams::from_json(&text)?)?);
         let network = rules.params().genesis().network;
@@ -83,7 +86,10 @@ impl Node {
         let client: Arc<dyn BitcoinClient> = Arc::new(client);
         let store = open_store(&config.data_dir, &rules)?;
         let halt = HaltFile::new(&config.data_dir, acknowledge)?;
-        let following = Following { target: client.chain_info()?.height, halted: halt.reason()? };
+        let following = Following {
+            target: client.chain_info()?.height,
+            halted: halt.reason()?,
+        };
         let following = Arc::new(RwLock::new(following));
 
         let operator = match role {
@@ -105,7 +111,11 @@ impl Node {
             Some(operator) => Arc::clone(operator) as Arc<dyn Sink>,
             None => Arc::new(Arc::clone(&store)),
         };
-        let role = if operator.is_some() { ApiRole::Sequencer } else { ApiRole::FullNode };
+        let role = if operator.is_some() {
+            ApiRole::Sequencer
+        } else {
+            ApiRole::FullNode
+        };
         let service = Arc::new(Service {
             rules: Arc::clone(&rules),
             store: Arc::clone(&store),
@@ -127,16 +137,27 @@ impl Node {
             operator: operator.clone(),
             following,
             halt,
-            announcer: Announcer { service, announce, last: None },
+            announcer: Announcer {
+                service,
+                announce,
+                last: None,
+            },
             poll: config.poll(),
             stop: Arc::clone(&stop),
         };
         threads.push(spawn("tacit-follow", &stop, &failure, move || main_loop.run())?);
         if let Some(operator) = operator {
             let stop_proving = Arc::clone(&stop);
-            threads.push(spawn("tacit-prove", &stop, &failure, move || operator.prove_until(&stop_proving))?);
+            threads.push(spawn("tacit-prove", &stop, &failure, move || {
+                operator.prove_until(&stop_proving)
+            })?);
         }
-        Ok(Self { stop, threads, rpc, failure })
+        Ok(Self {
+            stop,
+            threads,
+            rpc,
+            failure,
+        })
     }
 
     /// The address of the RPC.
@@ -184,7 +205,10 @@ fn spawn(
         };
         if let Some(reason) = reason {
             tracing::error!(reason, "stopping");
-            failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(reason);
+            failure
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .get_or_insert(reason);
         }
         stop.store(true, Ordering::Relaxed);
     })?;
@@ -193,8 +217,12 @@ fn spawn(
 
 /// Opens the database and makes sure that it is this chain's.
 fn open_store(dir: &Path, rules: &Rules) -> anyhow::Result<Arc<dyn Store>> {
-    std::fs::create_dir_all(dir)
-        .with_context(|| format!("cannot create {}; set `data_dir` to a folder you can write", dir.display()))?;
+    std::fs::create_dir_all(dir).with_context(|| {
+        format!(
+            "cannot create {}; set `data_dir` to a folder you can write",
+            dir.display()
+        )
+    })?;
     let store: Arc<dyn Store> = Arc::new(RocksStore::open(&dir.join("db"))?);
     let genesis = chain::genesis(&tacit_protocol::kv::MemoryKv::default(), rules.params())?;
     tacit_sequencer::store::schema::initialise(&*store, rules.params().chain_id(), &genesis)?;
@@ -214,7 +242,11 @@ impl HaltFile {
     }
 
     fn reason(&self) -> anyhow::Result<Option<String>> {
-        if self.0.exists() { Ok(Some(std::fs::read_to_string(&self.0)?)) } else { Ok(None) }
+        if self.0.exists() {
+            Ok(Some(std::fs::read_to_string(&self.0)?))
+        } else {
+            Ok(None)
+        }
     }
 
     fn set(&self, reason: &str) -> anyhow::Result<()> {
@@ -233,7 +265,9 @@ impl Announcer {
     fn run(&mut self) {
         let Ok(status) = self.service.status() else { return };
         let now = (status.batch, Some(status.anchored_batch));
-        let Some((batch, _)) = self.last.replace(now).filter(|last| *last != now) else { return };
+        let Some((batch, _)) = self.last.replace(now).filter(|last| *last != now) else {
+            return;
+        };
         let from = batch.min(status.batch);
         let limit = status.batch.saturating_sub(from) + 1;
         for summary in self.service.batches(Range { from, limit }).unwrap_or_default() {
@@ -262,7 +296,11 @@ impl Loop {
                 Ok(step) => {
                     backoff = self.poll;
                     self.after(&step)?;
-                    if step.connected == BLOCKS_PER_STEP { Duration::ZERO } else { self.poll }
+                    if step.connected == BLOCKS_PER_STEP {
+                        Duration::ZERO
+                    } else {
+                        self.poll
+                    }
                 }
                 Err(FollowError::Client(error)) => {
                     tracing::warn!(%error, "bitcoind does not answer; trying again");
@@ -281,7 +319,12 @@ impl Loop {
     fn after(&self, step: &Step) -> anyhow::Result<()> {
         let height = self.follower.cursor()?.height;
         if step.changed() {
-            tracing::debug!(height, connected = step.connected, disconnected = step.disconnected, "followed");
+            tracing::debug!(
+                height,
+                connected = step.connected,
+                disconnected = step.disconnected,
+                "followed"
+            );
         }
         if let Some(reorg) = step.deep_reorg {
             let reason = format!(
@@ -291,7 +334,10 @@ impl Loop {
             );
             tracing::error!(reason, "halted");
             self.halt.set(&reason)?;
-            self.following.write().unwrap_or_else(PoisonError::into_inner).halted = Some(reason);
+            self.following
+                .write()
+                .unwrap_or_else(PoisonError::into_inner)
+                .halted = Some(reason);
         }
         let halted = {
             let mut following = self.following.write().unwrap_or_else(PoisonError::into_inner);

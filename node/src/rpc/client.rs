@@ -98,7 +98,10 @@ impl RpcClient {
 /// but carry a text as data, where the node's carry an object or nothing.
 fn error_answer(code: i32, message: &str, data: Option<&Value>) -> ApiError {
     if let Some(Value::String(detail)) = data {
-        return ApiError::InvalidRequest { code, message: format!("{message}: {detail}") };
+        return ApiError::InvalidRequest {
+            code,
+            message: format!("{message}: {detail}"),
+        };
     }
     ApiError::from_wire(code, message, data)
 }

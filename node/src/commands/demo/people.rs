@@ -54,8 +54,8 @@ pub(super) struct Person {
     pub(super) wallet: Wallet,
 }
 
-fn file(dir: &Path, name: &str) -> PathBuf {
-    dir.join(format!("{name}.wallet"))
+fn file(dir: &Path, stem: &str) -> PathBuf {
+    dir.join(format!("{}.wallet", stem.to_lowercase()))
 }
 
 impl Person {

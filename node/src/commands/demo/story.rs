@@ -96,8 +96,8 @@ impl Story {
         let sequencer = chain.start("sequencer", &chain.config("sequencer", None)?)?;
         let node = chain.start("node", &chain.config("node", Some(sequencer.url()))?)?;
         let api = node.client()?;
-        let alice = Person::new(dir, "alice", &params)?;
-        let bob = Person::new(dir, "bob", &params)?;
+        let alice = Person::new(dir, "Alice", &params)?;
+        let bob = Person::new(dir, "Bob", &params)?;
         let operator = Person::with_seed(dir, "operator", "operator", &params, seed)?;
         let dir = dir.to_owned();
         Ok(Self {
