@@ -214,6 +214,8 @@ impl Publisher {
                 if tip.txout.script_pubkey != self.config.keys.script_pubkey() {
                     return Err(PublishError::ForeignTip(tip.outpoint));
                 }
+                // Before the chain moves on through what this tip came from.
+                self.settle(tip.outpoint, height)?;
                 let entry = Entry::plan(&self.config, tip.clone(), payload.to_vec(), rate, height, coins)?;
                 self.store(&key, &entry, coins)?;
                 self.step(Step::Journalled);
@@ -236,19 +238,13 @@ impl Publisher {
         coins: &mut CoinBook,
     ) -> Result<Vec<AnchorReport>, PublishError> {
         let mut reports = Vec::new();
-        for (key, mut entry) in self.entries()? {
-            let fate = entry
-                .fate
-                .next(entry.tip.outpoint, &entry.versions(), tip, height);
-            if fate != entry.fate {
-                entry.fate = fate;
-                self.store(&key, &entry, coins)?;
-            }
-            if fate.is_buried(height, self.config.depth) {
+        for (key, entry) in self.settle(tip, height)? {
+            let fate = entry.fate;
+            let buried = fate.is_buried(height, self.config.depth);
+            if buried {
                 self.config.journal.delete(&key)?;
                 coins.release(&key);
             }
-            let buried = fate.is_buried(height, self.config.depth);
             let (entry, state) = match fate {
                 Fate::Waiting => self.push(&key, entry, height, rate, coins)?,
                 Fate::Confirmed(_) if buried => (entry, AnchorState::Buried),
@@ -258,6 +254,21 @@ impl Publisher {
             reports.push(entry.report(state));
         }
         Ok(reports)
+    }
+
+    /// Brings the fate of everything in flight up to date, and writes it down.
+    fn settle(&self, tip: OutPoint, height: u32) -> Result<Vec<(Vec<u8>, Entry)>, PublishError> {
+        let mut entries = self.entries()?;
+        for (key, entry) in &mut entries {
+            let fate = entry
+                .fate
+                .next(entry.tip.outpoint, &entry.versions(), tip, height);
+            if fate != entry.fate {
+                entry.fate = fate;
+                self.config.journal.put(key, &entry.encode())?;
+            }
+        }
+        Ok(entries)
     }
 
     /// Brings an awaited anchor into the mempool, or finds out why not.

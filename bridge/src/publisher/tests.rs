@@ -177,6 +177,20 @@ fn a_node_ahead_of_the_state_is_not_sent_a_second_anchor() {
 }
 
 #[test]
+fn an_anchor_that_the_next_one_stands_on_was_not_beaten() {
+    let mut world = World::new();
+    let first = publish(&mut world, b"first");
+    world.chain.mine(1);
+    world.follow();
+    world.anchor_tip.outpoint = first_output(first.reveal);
+    let second = publish(&mut world, b"second");
+    world.chain.mine(1);
+    for report in tend(&mut world, first_output(second.reveal), rate()) {
+        assert!(matches!(report.state, AnchorState::Confirmed(_)), "{report:?}");
+    }
+}
+
+#[test]
 fn a_vanished_coin_leads_to_a_new_commit_of_the_same_payload() {
     let mut world = World::new();
     let sent = publish(&mut world, b"payload");
