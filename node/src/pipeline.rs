@@ -30,6 +30,7 @@ use tokio::sync::broadcast;
 mod desk;
 mod follower;
 mod forward;
+pub(crate) mod genesis;
 mod journal;
 mod operator;
 mod proving;
@@ -84,6 +85,7 @@ impl Node {
         let auth = config.bitcoind.auth()?;
         let client = connect_checked(&config.bitcoind.url, auth, network, RpcOptions::default())?;
         let client: Arc<dyn BitcoinClient> = Arc::new(client);
+        genesis::check(&*client, rules.params())?;
         let store = open_store(&config.data_dir, &rules)?;
         let halt = HaltFile::new(&config.data_dir, acknowledge)?;
         let following = Following {
@@ -226,7 +228,26 @@ fn open_store(dir: &Path, rules: &Rules) -> anyhow::Result<Arc<dyn Store>> {
     let store: Arc<dyn Store> = Arc::new(RocksStore::open(&dir.join("db"))?);
     let genesis = chain::genesis(&tacit_protocol::kv::MemoryKv::default(), rules.params())?;
     tacit_sequencer::store::schema::initialise(&*store, rules.params().chain_id(), &genesis)?;
+    bind_keys(&*store, rules.params())?;
     Ok(store)
+}
+
+/// Refuses a database whose blocks were judged by other verifying keys; new circuits may be added.
+fn bind_keys(store: &dyn Store, params: &ChainParams) -> anyhow::Result<()> {
+    let mut delta = Delta::default();
+    for circuit in params.circuits() {
+        let key = [b"k", circuit.name.as_bytes()].concat();
+        match store.get(&key)? {
+            Some(known) => anyhow::ensure!(
+                known == circuit.key_hash,
+                "this database was verified with another key of {}; use its chain.json, or another data_dir",
+                circuit.name
+            ),
+            None => delta.insert(key, Some(circuit.key_hash.to_vec())),
+        }
+    }
+    store.commit(&delta)?;
+    Ok(())
 }
 
 /// A file that keeps a halt over restarts: following goes on, acting does not.
@@ -334,6 +355,7 @@ impl Loop {
             );
             tracing::error!(reason, "halted");
             self.halt.set(&reason)?;
+            self.follower.forget_fork()?;
             self.following
                 .write()
                 .unwrap_or_else(PoisonError::into_inner)

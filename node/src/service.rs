@@ -254,7 +254,7 @@ impl NodeApi for Service {
     }
 
     fn supply(&self) -> Result<Supply, ApiError> {
-        views::supply(&*self.store)
+        views::supply(&*self.store, self.rules.params())
     }
 
     fn find_deposits(&self, scripts: &[ScriptBuf]) -> Result<Vec<FoundDeposit>, ApiError> {

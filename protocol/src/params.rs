@@ -53,6 +53,9 @@ pub enum ParamsError {
     /// The anchor and the vault cannot start from the same output.
     #[error("anchor and vault start from the same output")]
     SameOutpoint,
+    /// No transaction has a null outpoint, and no block comes after the highest height.
+    #[error("the genesis outputs or the start height are impossible")]
+    Impossible,
     /// Depth zero would act on blocks that are easily replaced.
     #[error("finality depth must be at least 1")]
     Depth,

@@ -236,13 +236,15 @@ impl Transfer {
     /// Reads the bytes of a batch with these anchors.
     ///
     /// # Errors
-    /// [`DecodeError`]; an index outside `anchors` is out of range.
+    /// [`DecodeError`]; an index outside `anchors`, or of a repetition, is out of range.
     pub fn decode_in_batch(reader: &mut Reader<'_>, anchors: &[u32]) -> Result<Self, DecodeError> {
         Self::decode_fields(reader, |reader| {
             let index = usize::from(reader.u8()?);
-            anchors
-                .get(index)
-                .copied()
+            let anchor = anchors.get(index).copied();
+            // Padding repeats an anchor; only its first place names it, so that a transfer has one
+            // encoding.
+            anchor
+                .filter(|anchor| !anchors[..index].contains(anchor))
                 .ok_or(DecodeError::OutOfRange("anchor index"))
         })
     }

@@ -85,6 +85,7 @@ fn the_keys_built_from_the_circuits_are_those_that_are_pinned_and_accepted() {
             "{} is made for the pinned circuit",
             key.name
         );
+        assert_eq!(tacit_verifier::keys::circuit_digest(id.name()), Some(id.digest()));
         assert!(key.insecure, "{} says that it is a development key", key.name);
         let entry = KeyEntry {
             circuit: &key.name,

@@ -45,6 +45,11 @@ pub enum ChainError {
         /// Height of the last block applied.
         cursor: u32,
     },
+    /// An anchor needs a verifying key that `chain.json` lacks: judging it would split the followers.
+    #[error(
+        "an anchor needs the verifying key of {0}, which chain.json lacks; get the chain's current chain.json and start again"
+    )]
+    MissingKey(&'static str),
     /// There is nothing to take back: the fork is below the chain's start or the undo data.
     #[error(
         "block {0} cannot be taken back: it is the chain's start or its undo data is gone; follow Bitcoin again from the start"

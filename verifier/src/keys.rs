@@ -13,16 +13,62 @@ use thiserror::Error;
 
 use crate::groth16::{KeyRule, PreparedVerifyingKey, VerifyingKey};
 
-/// Every circuit a key can be for, with its number of public inputs.
-///
-/// `Transfer` has anchor, nf0, nf1, cm0, cm1, out and ctx; `Batch` the two states and the digest.
-pub const CIRCUITS: [(&str, usize); 5] = [
-    ("transfer-v1", 7),
-    ("batch-4-4-v1", 3),
-    ("batch-20-8-v1", 3),
-    ("batch-48-16-v1", 3),
-    ("batch-192-32-v1", 3),
+/// A circuit that keys can be for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Circuit {
+    /// Its name, which ends with the version of its rules.
+    pub name: &'static str,
+    /// Public inputs: anchor, nf0, nf1, cm0, cm1, out and ctx for `Transfer`; both states and the digest
+    /// for `Batch`.
+    pub n_public: usize,
+    /// Digest of its constraint system, in hexadecimal. A test holds it to the circuit itself.
+    pub digest: &'static str,
+}
+
+/// Every circuit a key can be for.
+pub const CIRCUITS: [Circuit; 5] = [
+    Circuit {
+        name: "transfer-v1",
+        n_public: 7,
+        digest: "ba6851374de79da1ebcda9759dc0410261e1582b8638bb35310319c23e639345",
+    },
+    Circuit {
+        name: "batch-4-4-v1",
+        n_public: 3,
+        digest: "17869f37629343833c605da698335acd647fd5245622b78c16e7420455944bff",
+    },
+    Circuit {
+        name: "batch-20-8-v1",
+        n_public: 3,
+        digest: "51547a8adaff9fd6f50b117712130c0b71c51e16937a06023252b61f3d91adc8",
+    },
+    Circuit {
+        name: "batch-48-16-v1",
+        n_public: 3,
+        digest: "a4e076172cc142ecde8a5b14dfde5d6cc6e93568e9211d749b0a51583bc72f05",
+    },
+    Circuit {
+        name: "batch-192-32-v1",
+        n_public: 3,
+        digest: "a8d87516683a1cf01b4b7032a4742af73940f686627103501e30c6c80d2fda20",
+    },
 ];
+
+/// Hashes of the verifying keys, in hexadecimal, that a public ceremony made: the only ones that the
+/// main network accepts, whatever a `chain.json` says about its own. There has been no ceremony yet.
+pub const CEREMONY_KEYS: [&str; 0] = [];
+
+/// The digest of a circuit's constraint system.
+///
+/// # Panics
+/// Never: the table holds hexadecimal digits.
+#[must_use]
+pub fn circuit_digest(name: &str) -> Option<[u8; 32]> {
+    let circuit = CIRCUITS.iter().find(|circuit| circuit.name == name)?;
+    let mut digest = [0; 32];
+    hex::decode_to_slice(circuit.digest, &mut digest).expect("64 hexadecimal digits");
+    Some(digest)
+}
 
 /// A verifying key as it is stored and pinned.
 #[derive(Clone, Copy, Debug)]
@@ -74,6 +120,14 @@ pub enum KeySetError {
         /// The rule.
         rule: KeyRule,
     },
+    /// The key was made for another constraint system than this program verifies.
+    #[error(
+        "the verifying key of {0} is for another version of the circuit; use the program that fits chain.json"
+    )]
+    OtherCircuit(String),
+    /// A key on the main network that no public ceremony made.
+    #[error("the verifying key of {0} comes from no known ceremony; the main network refuses it")]
+    NoCeremony(String),
     /// A development key on the main network.
     #[error("the verifying key of {0} is a development key; the main network refuses it")]
     InsecureOnMainnet(String),
@@ -160,11 +214,17 @@ impl VerifyingKeys {
 
 fn check(network: Network, entry: &KeyEntry<'_>) -> Result<CircuitKey, KeySetError> {
     let circuit = entry.circuit.to_owned();
-    let Some(&(name, n_public)) = CIRCUITS.iter().find(|(name, _)| *name == entry.circuit) else {
+    let Some(known) = CIRCUITS.iter().find(|known| known.name == entry.circuit) else {
         return Err(KeySetError::UnknownCircuit(circuit));
     };
+    if circuit_digest(known.name) != Some(entry.circuit_digest) {
+        return Err(KeySetError::OtherCircuit(circuit));
+    }
     if entry.insecure && network == Network::Mainnet {
         return Err(KeySetError::InsecureOnMainnet(circuit));
+    }
+    if network == Network::Mainnet && !CEREMONY_KEYS.contains(&hex::encode(entry.pinned_hash).as_str()) {
+        return Err(KeySetError::NoCeremony(circuit));
     }
     let key = match VerifyingKey::decode(entry.bytes) {
         Ok(key) => key,
@@ -178,12 +238,12 @@ fn check(network: Network, entry: &KeyEntry<'_>) -> Result<CircuitKey, KeySetErr
             pinned,
         });
     }
-    let key = match PreparedVerifyingKey::new(key, n_public) {
+    let key = match PreparedVerifyingKey::new(key, known.n_public) {
         Ok(key) => key,
         Err(rule) => return Err(KeySetError::Rule { circuit, rule }),
     };
     Ok(CircuitKey {
-        name,
+        name: known.name,
         circuit_digest: entry.circuit_digest,
         insecure: entry.insecure,
         key,

@@ -171,6 +171,7 @@ pub fn run(args: &AuditArgs, global: &Global) -> anyhow::Result<ExitCode> {
 /// If a verifying key is unusable or bitcoind fails.
 pub fn audit(params: ChainParams, client: &dyn BitcoinClient) -> anyhow::Result<Report> {
     let rules = Rules::load(params)?;
+    crate::pipeline::genesis::check(client, rules.params())?;
     let genesis = rules.params().genesis();
     let mut kv = MemoryKv::default();
     let delta = chain::genesis(&kv, rules.params())?;
@@ -202,7 +203,7 @@ fn report(rules: &Rules, kv: &MemoryKv) -> anyhow::Result<Report> {
         uncredited,
         unpaid,
         ..
-    } = reserves(kv)?;
+    } = reserves(kv, rules.params())?;
     let mut batches = Vec::new();
     for number in 1..=state.batch {
         batches.push(batch_report(rules, kv, number)?);
@@ -226,7 +227,7 @@ fn report(rules: &Rules, kv: &MemoryKv) -> anyhow::Result<Report> {
         vault,
         uncredited,
         unpaid,
-        gap: reserves(kv)?.gap(),
+        gap: reserves(kv, rules.params())?.gap(),
         vault_fault,
         batches,
         ignored,

@@ -7,7 +7,9 @@
 use std::sync::Arc;
 
 use tacit_bridge::client::{BitcoinClient, ClientError};
-use tacit_protocol::kv::KvError;
+use tacit_protocol::DecodeError;
+use tacit_protocol::encoding::{Decode, Encode, Reader};
+use tacit_protocol::kv::{Delta, KvError, get_decoded};
 use tacit_sequencer::Store;
 use tacit_verifier::Rules;
 use tacit_verifier::chain::records::Cursor;
@@ -51,13 +53,36 @@ impl Step {
     }
 }
 
-/// A reorganisation deeper than the chain's finality that touched money.
+/// Where the reorganisation under way is kept.
+const FORK: &[u8] = b"y";
+
+/// A reorganisation: blocks taken back since the last one was applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct DeepReorg {
     /// How many blocks were taken back.
-    pub depth: u32,
+    pub(crate) depth: u32,
     /// The height it began at.
-    pub height: u32,
+    pub(crate) height: u32,
+    /// Whether one of them moved the vault or the state.
+    pub(crate) touched: bool,
+}
+
+impl Encode for DeepReorg {
+    fn encode_to(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.depth.to_le_bytes());
+        out.extend_from_slice(&self.height.to_le_bytes());
+        out.push(u8::from(self.touched));
+    }
+}
+
+impl Decode for DeepReorg {
+    fn decode_from(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            depth: reader.u32()?,
+            height: reader.u32()?,
+            touched: reader.u8()? != 0,
+        })
+    }
 }
 
 /// Follows one chain into one store.
@@ -101,19 +126,18 @@ impl Follower {
             target: self.client.chain_info()?.height,
             ..Step::default()
         };
-        let started = self.cursor()?;
-        let mut touched_money = false;
         while !self.is_active(&self.cursor()?)? {
-            touched_money |= self.holds_money()?;
-            self.sink.commit(&chain::disconnect(&*self.store)?)?;
+            self.take_back()?;
             step.disconnected += 1;
         }
         let depth = u32::from(self.rules.params().genesis().finality_depth);
-        if touched_money && step.disconnected > depth {
-            step.deep_reorg = Some(DeepReorg {
-                depth: step.disconnected,
-                height: started.height,
-            });
+        if let Some(fork) = self.fork()? {
+            if fork.touched && fork.depth > depth {
+                // Whoever halts the node calls `forget_fork`; nothing is applied before.
+                step.deep_reorg = Some(fork);
+                return Ok(step);
+            }
+            self.forget_fork()?;
         }
         while step.connected < limit {
             let cursor = self.cursor()?;
@@ -129,6 +153,41 @@ impl Follower {
             step.connected += 1;
         }
         Ok(step)
+    }
+
+    /// Takes the last block back and writes down, in the same commit, how deep the fork is by now: a
+    /// failing bitcoind or a crash half-way through must not hide a deep one.
+    fn take_back(&self) -> Result<(), FollowError> {
+        let cursor = self.cursor()?;
+        let before = self.fork()?.unwrap_or(DeepReorg {
+            depth: 0,
+            height: cursor.height,
+            touched: false,
+        });
+        let fork = DeepReorg {
+            depth: before.depth + 1,
+            touched: before.touched || self.holds_money()?,
+            ..before
+        };
+        let mut delta = chain::disconnect(&*self.store)?;
+        delta.insert(FORK.to_vec(), Some(fork.encode()));
+        self.sink.commit(&delta)?;
+        Ok(())
+    }
+
+    /// The reorganisation under way, if blocks were taken back and none applied since.
+    fn fork(&self) -> Result<Option<DeepReorg>, KvError> {
+        get_decoded(&*self.store, FORK)
+    }
+
+    /// Ends the judgement of a reorganisation.
+    ///
+    /// # Errors
+    /// [`KvError`] if the store fails.
+    pub(crate) fn forget_fork(&self) -> Result<(), KvError> {
+        let mut delta = Delta::default();
+        delta.insert(FORK.to_vec(), None);
+        self.store.commit(&delta)
     }
 
     fn is_active(&self, cursor: &Cursor) -> Result<bool, FollowError> {

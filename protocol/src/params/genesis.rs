@@ -58,6 +58,9 @@ impl Genesis {
         if self.rules_version != RULES_VERSION {
             return Err(ParamsError::RulesVersion(self.rules_version));
         }
+        if self.anchor.is_null() || self.vault.is_null() || self.start_height == u32::MAX {
+            return Err(ParamsError::Impossible);
+        }
         if self.anchor == self.vault {
             return Err(ParamsError::SameOutpoint);
         }

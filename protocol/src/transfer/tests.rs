@@ -71,6 +71,16 @@ fn malformed_transfers_are_refused() {
 }
 
 #[test]
+fn an_anchor_is_named_by_its_first_place_only() {
+    for (index, accepted) in [(0, true), (1, true), (2, false), (3, false)] {
+        let mut bytes = Vec::new();
+        testing::transfer(3).encode_in_batch(index, &mut bytes);
+        let result = Transfer::decode_in_batch(&mut Reader::new(&bytes), &[7, 5, 5, 5]);
+        assert_eq!(result.is_ok(), accepted, "index {index}");
+    }
+}
+
+#[test]
 fn context_binds_every_field_of_the_body_and_the_chain() {
     type Tamper = fn(&mut TransferBody);
     let params = testing::params();

@@ -3,13 +3,15 @@
 use bitcoin::TxOut;
 use tacit_protocol::batch::Payload;
 use tacit_protocol::encoding::Decode;
-use tacit_protocol::kv::{Delta, KvError, Overlay};
+use tacit_protocol::kv::{Delta, Overlay};
+use tacit_protocol::ledger::{self, LedgerError};
 use tacit_protocol::peg::{AnchorOutcome, TxInput, classify_anchor_spend};
 
 use super::records::{AnchorRecord, Place, Tip, Verdict};
-use super::{require_tip, table};
+use super::{ChainError, require_tip, table};
 use crate::batch::{self, BatchError};
 use crate::rules::Rules;
+use crate::transfer::TransferError;
 
 /// Applies a transaction that spends the anchor tip.
 pub(super) fn connect(
@@ -17,7 +19,7 @@ pub(super) fn connect(
     rules: &Rules,
     tx: &TxInput,
     place: &Place,
-) -> Result<(), KvError> {
+) -> Result<(), ChainError> {
     let tip = require_tip(table::anchor_tip(kv))?;
     let expected = rules.params().genesis().anchor_keys().script_pubkey();
     let prevouts: &[TxOut] = tx.prevouts();
@@ -41,13 +43,9 @@ pub(super) fn connect(
             Err(rule) => Verdict::Invalid(rule),
         },
     };
-    table::append_anchor(
-        kv,
-        &AnchorRecord {
-            place: place.clone(),
-            verdict,
-        },
-    )
+    let place = place.clone();
+    table::append_anchor(kv, &AnchorRecord { place, verdict })?;
+    Ok(())
 }
 
 /// Verifies a payload on a scratch overlay. The outer error is the view's; the inner one is the
@@ -57,21 +55,26 @@ fn judge(
     rules: &Rules,
     bytes: &[u8],
     place: &Place,
-) -> Result<Result<(Delta, Verdict), String>, KvError> {
+) -> Result<Result<(Delta, Verdict), String>, ChainError> {
     let payload = match Payload::decode(bytes) {
         Ok(payload) => payload,
         Err(error) => return Ok(Err(format!("payload: {error}"))),
     };
-    let first = tacit_protocol::ledger::tip(kv)?.batch + 1;
+    let first = ledger::tip(kv)?.batch + 1;
     let mut scratch = Overlay::new(kv);
     let mut count = 0;
     for batch in payload.into_batches() {
         match batch::verify(rules, &mut scratch, batch, place) {
             Ok(_) => count += 1,
-            Err(
-                BatchError::Kv(error) | BatchError::Ledger(tacit_protocol::ledger::LedgerError::Kv(error)),
-            ) => {
-                return Err(error);
+            Err(BatchError::Kv(error) | BatchError::Ledger(LedgerError::Kv(error))) => {
+                return Err(error.into());
+            }
+            Err(BatchError::NoKey(circuit)) => return Err(ChainError::MissingKey(circuit)),
+            Err(BatchError::Transfer {
+                error: TransferError::NoKey,
+                ..
+            }) => {
+                return Err(ChainError::MissingKey("transfer-v1"));
             }
             Err(rule) => return Ok(Err(format!("batch {}: {rule}", first + count))),
         }

@@ -6,6 +6,8 @@
 
 use tacit_protocol::kv::{KvError, KvRead};
 use tacit_protocol::ledger;
+use tacit_protocol::params::ChainParams;
+use tacit_protocol::peg::vault::vault_script;
 
 use super::{require_tip, table};
 
@@ -49,9 +51,12 @@ impl Reserves {
 ///
 /// # Errors
 /// [`KvError`] if the view fails or is damaged.
-pub fn reserves(kv: &dyn KvRead) -> Result<Reserves, KvError> {
+pub fn reserves(kv: &dyn KvRead, params: &ChainParams) -> Result<Reserves, KvError> {
+    let tip = require_tip(table::vault_tip(kv))?.txout;
+    // After a fault the tip may be anybody's; only money under the vault's script counts.
+    let ours = tip.script_pubkey == vault_script(params.genesis().federation_key);
     let mut reserves = Reserves {
-        vault: require_tip(table::vault_tip(kv))?.txout.value.to_sat(),
+        vault: if ours { tip.value.to_sat() } else { 0 },
         supply: ledger::tip(kv)?.supply.to_sat(),
         uncredited: 0,
         uncredited_count: 0,

@@ -24,7 +24,7 @@ fn transfer() -> Stored {
 fn entry<'a>(circuit: &'a str, stored: &'a Stored) -> KeyEntry<'a> {
     KeyEntry {
         circuit,
-        circuit_digest: [9; 32],
+        circuit_digest: circuit_digest(circuit).unwrap_or([9; 32]),
         bytes: &stored.bytes,
         pinned_hash: stored.hash,
         insecure: true,
@@ -42,13 +42,39 @@ fn pinned_keys_are_found_by_their_circuits() {
     let key = keys.transfer().expect("loaded");
     assert_eq!(
         (key.name(), key.circuit_digest(), key.is_insecure()),
-        ("transfer-v1", &[9; 32], true)
+        (
+            "transfer-v1",
+            &circuit_digest("transfer-v1").expect("known"),
+            true
+        )
     );
     assert_eq!(key.key().hash(), &t.hash);
     assert_eq!(key.key().num_public(), 7);
     assert_eq!(keys.batch("20-8").map(|k| k.key().hash()), Some(&b.hash));
     assert!(keys.batch("4-4").is_none());
     assert_eq!(keys.iter().count(), 2);
+}
+
+#[test]
+fn key_for_another_constraint_system_is_refused() {
+    let t = transfer();
+    let mut other = entry("transfer-v1", &t);
+    other.circuit_digest[0] ^= 1;
+    assert_eq!(
+        load(&[other]).err(),
+        Some(KeySetError::OtherCircuit("transfer-v1".into()))
+    );
+}
+
+#[test]
+fn key_of_no_ceremony_is_refused_on_mainnet_whatever_it_says_of_itself() {
+    let t = transfer();
+    let relabelled = KeyEntry {
+        insecure: false,
+        ..entry("transfer-v1", &t)
+    };
+    let refused = VerifyingKeys::load(Network::Mainnet, &[relabelled]).err();
+    assert_eq!(refused, Some(KeySetError::NoCeremony("transfer-v1".into())));
 }
 
 #[test]

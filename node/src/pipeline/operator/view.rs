@@ -68,7 +68,7 @@ impl StateView {
                 fault.place.txid, fault.rule
             )));
         }
-        let gap = reserves(&*self.store)?.gap();
+        let gap = reserves(&*self.store, self.rules.params())?.gap();
         Ok((gap > 0).then(|| format!("the vault lacks {gap} sat")))
     }
 }
