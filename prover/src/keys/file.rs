@@ -29,6 +29,7 @@ use thiserror::Error;
 use super::raw::{RawCurve, get_all, get_index, put_all, put_index};
 use super::{CircuitId, Parts, ProvingKey, Query, Sizes, is_name};
 use crate::progress::{Progress, Stage};
+use crate::setup::domain_size;
 
 const MAGIC: &[u8; 8] = b"TACITKEY";
 const VERSION: u32 = 1;
@@ -215,7 +216,7 @@ impl Header {
             && padding.iter().all(|&b| b == 0)
             && sizes.num_public > 0
             && sizes.num_public.checked_add(sizes.num_witness)? < 1 << 32
-            && sizes.domain.is_power_of_two();
+            && domain_size(sizes.num_constraints, sizes.num_public) == Some(sizes.domain);
         let name = std::str::from_utf8(name).ok()?;
         sane.then(|| Self {
             circuit: CircuitId::new(name, digest),
