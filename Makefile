@@ -41,9 +41,9 @@ lint: ## check formatting, lints, documentation and the house's rules
 	@$(ENV) RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps $(CARGO_FLAGS)
 
 .PHONY: bench
-bench: ## measure proving, verifying and hashing
+bench: ## measure proving, verifying, admission, scanning and hashing beside outside peers
 	@scripts/setup.sh --no-bitcoind
-	@$(ENV) cargo bench --workspace $(CARGO_FLAGS)
+	@$(ENV) cargo bench -p tacit-benches --profile dev $(CARGO_FLAGS)
 
 .PHONY: keys
 keys: ## make the proving keys now rather than on first use

@@ -27,30 +27,21 @@ fn pins() -> PathBuf {
 
 #[test]
 fn the_verifier_knows_exactly_the_circuits_there_are() {
-    let known: Vec<&str> = CIRCUITS.iter().map(|(name, _)| *name).collect();
-    assert_eq!(
-        known,
-        CircuitId::ALL.map(CircuitId::name),
-        "the same names in the same order"
-    );
+    let known = CIRCUITS.map(|circuit| (circuit.name, circuit.digest.to_owned()));
+    let built = CircuitId::ALL.map(|id| (id.name(), hex::encode(id.digest())));
+    assert_eq!(known, built, "the same circuits in the same order");
     for id in [CircuitId::Transfer, CircuitId::Batch(BatchShape::B4x4)] {
-        let system = circuits::system(id);
-        let (_, inputs) = CIRCUITS
+        let (system, name) = (circuits::system(id), id.name());
+        let circuit = CIRCUITS
             .iter()
-            .find(|(name, _)| *name == id.name())
-            .expect("checked above");
+            .find(|circuit| circuit.name == name)
+            .expect("compared above");
         assert_eq!(
             system.num_public(),
-            inputs + 1,
-            "{}: the constant one and the inputs",
-            id.name()
+            circuit.n_public + 1,
+            "{name}: the constant one and the inputs"
         );
-        assert_eq!(
-            system.digest(),
-            id.digest(),
-            "{} is not the circuit that is pinned",
-            id.name()
-        );
+        assert_eq!(system.digest(), id.digest(), "{name} is what is pinned");
     }
 }
 
@@ -108,6 +99,15 @@ fn the_keys_built_from_the_circuits_are_those_that_are_pinned_and_accepted() {
                 }]
             ),
             Err(KeySetError::NotPinned { .. })
+        ));
+        let circuit_digest = [0; 32];
+        let of_another = KeyEntry {
+            circuit_digest,
+            ..entry
+        };
+        assert!(matches!(
+            VerifyingKeys::load(Network::Regtest, &[of_another]),
+            Err(KeySetError::OtherCircuit(_))
         ));
         assert!(matches!(
             VerifyingKeys::load(Network::Mainnet, &[entry]),

@@ -62,7 +62,11 @@ fn malformed_requests_get_typed_errors_and_do_no_harm() -> anyhow::Result<()> {
     let zeros = "00".repeat(320);
     let cases = [
         ("no JSON", "{\"jsonrpc\": \"2.0\", ".to_owned(), PARSE_ERROR),
-        ("no request", r#"{"jsonrpc": "2.0", "id": 1}"#.to_owned(), INVALID_REQUEST),
+        (
+            "no request",
+            r#"{"jsonrpc": "2.0", "id": 1}"#.to_owned(),
+            INVALID_REQUEST,
+        ),
         (
             "an unknown method",
             call("stealEverything", &json!({})),

@@ -179,10 +179,10 @@ fn each_rule_refuses_what_breaks_it() {
     );
     let same = |f: &mut Value| f["genesis"]["vault"] = f["genesis"]["anchor"].clone();
     assert_eq!(read(same), ParamsError::SameOutpoint);
-    let null = format!("{}:{}", "00".repeat(32), u32::MAX);
+    let nowhere = format!("{}:{}", "00".repeat(32), u32::MAX);
     for name in ["anchor", "vault"] {
         assert_eq!(
-            read(|f| f["genesis"][name] = json!(null)),
+            read(|f| f["genesis"][name] = json!(nowhere)),
             ParamsError::Impossible
         );
     }
