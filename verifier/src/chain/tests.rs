@@ -1,7 +1,8 @@
 //! Tests of the fold over blocks: anchors, the vault, undoing.
 
 use bitcoin::ScriptBuf;
-use tacit_protocol::batch::{Batch, BatchShape};
+use tacit_protocol::batch::{Batch, BatchShape, Payload};
+use tacit_protocol::encoding::Encode;
 use tacit_protocol::peg::{TxInput, VaultContext};
 use tacit_protocol::state::State;
 use tacit_protocol::{F, ledger};
@@ -130,7 +131,7 @@ fn reserves_balance_through_sweep_credit_exit_and_payout() {
             uncredited,
             unpaid,
             ..
-        } = reserves(&chain.kv).expect("memory");
+        } = reserves(&chain.kv, world().rules.params()).expect("memory");
         (vault, supply, uncredited, unpaid)
     };
     let credit = DEPOSIT - SHARE;
@@ -161,7 +162,10 @@ fn reserves_balance_through_sweep_credit_exit_and_payout() {
         .expect("recorded")
         .paid;
     assert_eq!(paid.expect("paid").outpoint.txid, unsigned.tx().compute_txid());
-    assert_eq!(reserves(&chain.kv).expect("memory").gap(), 0);
+    assert_eq!(
+        reserves(&chain.kv, world().rules.params()).expect("memory").gap(),
+        0
+    );
     assert_eq!(table::fault(&chain.kv).expect("memory"), None);
 }
 
@@ -272,11 +276,21 @@ fn undo_data_is_kept_for_as_long_as_it_says() {
     assert!(kept(chain.cursor().height));
 }
 
-/// A batch of another shape than the chain has keys for.
-fn without_key(batch: &Batch) -> Batch {
-    Batch {
+#[test]
+fn an_anchor_that_needs_a_missing_key_stops_the_follower() {
+    let mut chain = Chain::funded();
+    let batch = chain.batch(vec![chain.transfer(1, 1, |_| ())], Vec::new());
+    let shaped = Batch {
         shape: BatchShape::B20x8,
         anchors: vec![batch.anchors[0]; 4],
-        ..batch.clone()
-    }
+        ..batch
+    };
+    let payload = Payload::new(vec![shaped]).expect("one batch").encode();
+    let anchor = chain.anchor(payload);
+    let block = chain.block(vec![anchor]);
+    let refused = connect(&chain.kv, &world().rules, &block);
+    assert!(
+        matches!(refused, Err(ChainError::MissingKey("batch-20-8-v1"))),
+        "{refused:?}"
+    );
 }
