@@ -9,7 +9,7 @@ use rand::rngs::OsRng;
 use tacit_bridge::client::BitcoinClient;
 use tacit_bridge::keys::SigningKey;
 use tacit_node::commands::audit::Report;
-use tacit_protocol::batch::{Batch, BatchShape, DepositClaim, Payload};
+use tacit_protocol::batch::{Batch, DepositClaim, Payload};
 use tacit_protocol::encoding::Encode;
 use tacit_protocol::field;
 use tacit_protocol::peg::FeeRate;
@@ -153,11 +153,6 @@ fn lies(attacker: &Attacker<'_>) -> anyhow::Result<Vec<Lie>> {
         anchors: vec![9_999; plain.anchors.len()],
         ..plain.clone()
     };
-    let shapeless = Batch {
-        shape: BatchShape::B20x8,
-        anchors: vec![plain.anchors[0]; 4],
-        ..plain.clone()
-    };
     Ok(vec![
         Lie {
             what: "garbage",
@@ -210,11 +205,6 @@ fn lies(attacker: &Attacker<'_>) -> anyhow::Result<Vec<Lie>> {
             what: "an anchor of the future",
             payload: one(unknown)?,
             rule: "is not a recorded state",
-        },
-        Lie {
-            what: "a circuit without a key",
-            payload: one(shapeless)?,
-            rule: "no verifying key",
         },
     ])
 }

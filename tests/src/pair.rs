@@ -16,7 +16,10 @@ impl NodePair {
     /// # Errors
     /// [`RegtestError`].
     pub fn start() -> Result<Self, RegtestError> {
-        let pair = Self { first: Bitcoind::start()?, second: Bitcoind::start()? };
+        let pair = Self {
+            first: Bitcoind::start()?,
+            second: Bitcoind::start()?,
+        };
         pair.second.connect(&pair.first)?;
         Ok(pair)
     }
