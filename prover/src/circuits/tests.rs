@@ -41,8 +41,7 @@ fn development_key_of_the_transfer_circuit_is_pinned() {
 }
 
 #[test]
-#[ignore = "a set-up of half a million constraints takes a minute on two cores"]
-fn development_key_of_the_default_batch_circuit_is_pinned() {
+fn development_key_of_a_large_batch_circuit_is_pinned() {
     assert_pinned(
         CircuitId::Batch(BatchShape::B20x8),
         "2aa08af6aea49dad1742f11c1479e3c736a2895d8206444cd4510a705a5bdec6",

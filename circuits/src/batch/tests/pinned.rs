@@ -41,9 +41,8 @@ fn batches_of_20_are_pinned_and_their_system_accepts_a_batch() {
     assert_eq!(system.first_unsatisfied(&assignment.z()), None);
 }
 
-/// Recording millions of constraints takes a minute and a gigabyte, so only on request.
+/// Recording millions of constraints takes half a minute and a gigabyte.
 #[test]
-#[ignore = "slow: run with --ignored when the circuit changes"]
 fn large_batches_are_pinned() {
     for shape in [BatchShape::B48x16, BatchShape::B192x32] {
         assert_pinned(CircuitId::Batch(shape), &BatchStatement::blank(shape).r1cs());
