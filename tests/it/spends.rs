@@ -68,9 +68,12 @@ fn a_note_is_spent_once_whoever_tries_and_whenever() -> anyhow::Result<()> {
     setting.agree().map(drop)
 }
 
+/// What is changed, and how.
+type Tamper = (&'static str, fn(&mut Transfer));
+
 /// Neither another anchor nor another body can borrow a proof.
 fn a_proof_fits_nothing_else(setting: &Setting, first: &Transfer, rival: &Transfer) {
-    let tamper: [(&str, fn(&mut Transfer)); 4] = [
+    let tamper: [Tamper; 4] = [
         ("another anchor", |transfer| transfer.anchor = 0),
         ("another fee", |transfer| transfer.body.fee += 1),
         ("other commitments", |transfer| transfer.body.cm.swap(0, 1)),
