@@ -136,10 +136,8 @@ pub struct SequencerConfig {
     /// Lowest fee code accepted, an index into the chain's fee table.
     #[serde(default)]
     pub fee_floor: u8,
-    /// Batch shapes to use, by slots; empty for all that the chain has keys for.
-    #[serde(default)]
-    pub shapes: Vec<usize>,
-    /// For tests only: abort the process at this point (`after-seal`, `after-proof`, `after-commit`).
+    /// For tests only: abort the process at this point (`after-seal`, `after-proof`,
+    /// `after-journal`, `after-commit`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crash_at: Option<String>,
 }

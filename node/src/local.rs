@@ -144,7 +144,6 @@ impl LocalChain {
             seal_after_ms: self.options.seal_after_ms,
             mempool_transfers: 10_000,
             fee_floor: self.options.fee_floor,
-            shapes: Vec::new(),
             crash_at: None,
         });
         Ok(Config {

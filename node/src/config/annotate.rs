@@ -56,10 +56,6 @@ pub(super) const EXPLANATIONS: &[(&str, &str)] = &[
         "sequencer.fee_floor",
         "Lowest fee code accepted, an index into the chain's fee table.",
     ),
-    (
-        "sequencer.shapes",
-        "Batch shapes to use, by slots; empty for all that the chain has keys for.",
-    ),
 ];
 
 impl Config {

@@ -18,7 +18,6 @@ fn with_sequencer() -> Config {
         seal_after_ms: 5,
         mempool_transfers: 6,
         fee_floor: 1,
-        shapes: vec![4],
         crash_at: None,
     };
     Config {
