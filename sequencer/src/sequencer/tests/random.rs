@@ -92,12 +92,14 @@ proptest! {
         let before = picture(&chain.sequencer);
         chain.reopen();
         prop_assert!(picture(&chain.sequencer) == before, "a restart changes nothing");
-        // Everything acknowledged ends on Bitcoin.
-        for _ in 0..4 {
+        // Everything acknowledged ends on Bitcoin, once deposits are deep again where blocks were undone.
+        for _ in 0..8 {
             chain.seal();
             chain.prove_all();
             if chain.sequencer.anchorable(usize::MAX).expect("memory").is_some() {
                 chain.anchor_all();
+            } else {
+                chain.mine_empty(1);
             }
         }
         for id in &accepted {
