@@ -2,6 +2,8 @@
 //!
 //! What needs a node and a bitcoind is told end to end in `tests/it`.
 
+#![allow(clippy::unwrap_used, reason = "a failing helper of a test fails the test")]
+
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};
