@@ -1,7 +1,7 @@
 //! `tacit wallet`: a private wallet on the command line.
 //!
-//! This file has the options and hands over; [`shell`] finds file, chain, passphrase and node;
-//! [`making`], [`looking`], [`paying`] and [`depositing`] have the subcommands. All work is done by
+//! This file has the options and hands over; `shell` finds file, chain, passphrase and node;
+//! `making`, `looking`, `paying` and `depositing` have the subcommands. All work is done by
 //! the wallet library (`tacit_wallet`); nothing here touches a key. Specification:
 //! `docs/spec/wallet.md`.
 

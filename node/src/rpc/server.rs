@@ -1,5 +1,5 @@
 //! The server: limits first, then the methods. Limits of number and time of connections stand in
-//! [`super::connections`]. Specification: `docs/spec/rpc.md`.
+//! `connections`. Specification: `docs/spec/rpc.md`.
 
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
