@@ -4,7 +4,7 @@
 //! `(β·A_i + α·B_i + C_i)(τ)/δ`, and per domain point one of `H`. Most variables appear on one side
 //! only, so the identity points are not stored: a [`Query`] lists the variables that have a point.
 //!
-//! * [`file`] — the byte layout, its hashes, and the errors of reading one.
+//! * [`mod@file`] — the byte layout, its hashes, and the errors of reading one.
 //! * [`store`] — find or generate the key of a circuit, once per machine.
 //!
 //! Specification: `docs/spec/proofs.md`.
@@ -157,7 +157,7 @@ impl ProvingKey {
     /// The rule that the verifying key breaks.
     ///
     /// # Panics
-    /// If the parts do not fit the sizes; [`file`] and the set-up see to that.
+    /// If the parts do not fit the sizes; [`mod@file`] and the set-up see to that.
     pub fn new(parts: Parts) -> Result<Self, KeyRule> {
         let Sizes {
             num_public,

@@ -10,7 +10,7 @@
 //! ```
 //!
 //! Integers are little-endian; a map is a bitmap of the variables that have a point; points are raw
-//! Montgomery limbs ([`super::raw`]). Points are not checked against the curve or its subgroup when
+//! Montgomery limbs (`raw`). Points are not checked against the curve or its subgroup when
 //! they are read: the hash stands for that, since the set-up wrote only group elements. A file whose
 //! points were replaced together with its hashes makes proofs that fail their self-verification; it
 //! cannot make a false statement verify, because verifiers pin their own key.
