@@ -68,23 +68,31 @@ fn list(shell: &Shell<'_>, wallet: &Wallet) {
         if deposits.is_empty() {
             println!("no deposits; `tacit wallet deposit` shows an address to pay to");
         }
-        deposits.iter().for_each(print);
+        print(deposits);
     });
 }
 
-/// One line about a deposit.
-pub(super) fn print(deposit: &DepositOutput) {
-    let state = match &deposit.progress {
-        DepositProgress::Found => "found, not registered".to_owned(),
-        DepositProgress::Registered { note } => format!("registered: {note}"),
-        DepositProgress::Swept { txid } => format!("swept by {txid}, waits to be credited"),
-        DepositProgress::Credited { batch } => format!("credited in batch {batch}"),
-        DepositProgress::Refunded { txid } => format!("taken back by {txid}"),
-    };
-    println!(
-        "deposit {} {} block {} {}: {state}",
-        deposit.index, deposit.amount, deposit.height, deposit.outpoint
-    );
+/// One line for every deposit, in the order of their addresses.
+pub(super) fn print(deposits: &[DepositOutput]) {
+    let mut sorted: Vec<&DepositOutput> = deposits.iter().collect();
+    sorted.sort_by_key(|deposit| (deposit.index, deposit.height));
+    for deposit in sorted {
+        let state = match &deposit.progress {
+            DepositProgress::Found => "found, not registered".to_owned(),
+            DepositProgress::Registered { note } => format!("registered: {note}"),
+            DepositProgress::Swept { txid } => format!("swept by {txid}, waits to be credited"),
+            DepositProgress::Credited { batch } => format!("credited in batch {batch}"),
+            DepositProgress::Refunded { txid } => format!("taken back by {txid}"),
+        };
+        let DepositOutput {
+            index,
+            outpoint,
+            amount,
+            height,
+            ..
+        } = deposit;
+        println!("deposit {index} {amount} block {height} {outpoint}: {state}");
+    }
 }
 
 /// `tacit wallet deposit refund`.

@@ -4,7 +4,9 @@ use rand::rngs::OsRng;
 use serde_json::{Value, json};
 use tacit_protocol::field;
 use tacit_protocol::transfer::TransferId;
-use tacit_wallet::api::{NodeApi, WithdrawalQuery, WithdrawalState};
+use tacit_wallet::api::{
+    ApiError, NodeApi, TransferStatus, WithdrawalQuery, WithdrawalState, WithdrawalStatus,
+};
 use tacit_wallet::{Entry, EntryState, EventKind};
 
 use super::shell::{Shell, say};
@@ -39,7 +41,10 @@ pub(super) fn balance(shell: &Shell<'_>, look: LookArgs) -> anyhow::Result<()> {
     });
     shell.answer(&value, || {
         let line = |name: &str, v: tacit_protocol::Amount, what: &str| {
-            println!("{name:<16}{:>18} sat  {what}", v.to_sat());
+            println!(
+                "{}",
+                format!("{name:<16}{:>18} sat  {what}", v.to_sat()).trim_end()
+            );
         };
         line("total", balance.total(), "");
         line("confirmed", balance.confirmed, "deep in Bitcoin");
@@ -183,7 +188,7 @@ pub(super) fn sync(shell: &Shell<'_>) -> anyhow::Result<()> {
             report.scanned,
             wallet.balance().total()
         );
-        wallet.deposits().iter().for_each(depositing::print);
+        depositing::print(wallet.deposits());
     });
     if report.node_behind {
         eprintln!(
@@ -211,41 +216,45 @@ pub(super) fn withdrawal(shell: &Shell<'_>, txid: &str) -> anyhow::Result<()> {
     let id: TransferId = txid
         .parse()
         .map_err(|error| say(format!("{txid:?} is no transfer's identifier: {error}")))?;
-    let found = shell
-        .client()?
-        .withdrawal_status(WithdrawalQuery::Txid(id))
-        .map_err(say)?;
-    shell.answer(&serde_json::to_value(&found)?, || {
-        println!(
-            "withdrawal {} of {}, ordered in batch {}",
-            found.index, found.amount, found.batch
+    let node = shell.client()?;
+    let found = node.withdrawal_status(WithdrawalQuery::Txid(id));
+    // It gets its number with its batch; before that only the transfer is known.
+    if matches!(found, Err(ApiError::NotFound { .. }))
+        && node.transfer_status(id).map_err(say)? == TransferStatus::Pending
+    {
+        shell.answer(
+            &json!({ "txid": id.to_string(), "status": { "state": "pending" } }),
+            || println!("its transfer waits for a batch"),
         );
-        match &found.status {
-            WithdrawalState::Burying { depth, needed } => {
-                println!("its batch is {depth} of {needed} blocks deep");
-            }
-            WithdrawalState::Eligible => println!("it is paid with the next vault transaction"),
-            WithdrawalState::Held { share } => println!(
-                "it waits: its share of the miner's fee would be {share}, its limit is {}",
-                found.max_l1_fee
-            ),
-            WithdrawalState::Paid {
-                txid,
-                vout,
-                amount,
-                height: Some(height),
-            } => {
-                println!("{amount} were paid by {txid}:{vout} in block {height}");
-            }
-            WithdrawalState::Paid {
-                txid,
-                vout,
-                amount,
-                height: None,
-            } => {
-                println!("{amount} are paid by {txid}:{vout}, which is in no block yet");
-            }
-        }
-    });
+        return Ok(());
+    }
+    let found = found.map_err(say)?;
+    shell.answer(&serde_json::to_value(&found)?, || print_withdrawal(&found));
     Ok(())
+}
+
+fn print_withdrawal(found: &WithdrawalStatus) {
+    let WithdrawalStatus {
+        index, amount, batch, ..
+    } = found;
+    println!("withdrawal {index} of {amount}, ordered in batch {batch}");
+    match &found.status {
+        WithdrawalState::Burying { depth, needed } => {
+            println!("its batch is {depth} of {needed} blocks deep");
+        }
+        WithdrawalState::Eligible => println!("it is paid with the next vault transaction"),
+        WithdrawalState::Held { share } => println!(
+            "it waits: its share of the miner's fee would be {share}, its limit is {}",
+            found.max_l1_fee
+        ),
+        WithdrawalState::Paid {
+            txid,
+            vout,
+            amount,
+            height,
+        } => {
+            let place = height.map_or("no block yet".to_owned(), |height| format!("block {height}"));
+            println!("{amount} are paid by {txid}:{vout}, in {place}");
+        }
+    }
 }
