@@ -12,7 +12,7 @@
 //! | `hashing` | sponge, Merkle node, subtree | the bare permutation of `taceo-poseidon2` |
 //!
 //! Run one with `cargo bench -p tacit-benches --profile dev --bench proving`, all with `make bench`.
-//! What they showed, and where, is in `benches/RESULTS.md`.
+//! Machines differ: quote ratios and medians of one run, and say where it ran.
 
 pub mod chain;
 pub mod peer;
