@@ -16,6 +16,7 @@ use crate::progress::Progress;
 
 pub mod conformance;
 pub mod cpu;
+pub mod reference;
 
 /// The two field elements that make a proof reveal nothing but its statement. Each proof has fresh
 /// ones: two proofs with the same pair, or a known pair, can reveal the witness.

@@ -9,16 +9,19 @@
 //!
 //! Specification: `docs/spec/proofs.md`.
 
-use ark_bn254::{G1Affine, G2Affine};
+use std::fmt;
+
+use ark_bn254::{G1Affine, g1, g2};
 use tacit_protocol::Network;
 use tacit_verifier::groth16::{KeyRule, PreparedVerifyingKey, VerifyingKey};
 
 pub mod file;
-mod raw;
 pub mod store;
+mod table;
 
 pub use file::{KeyError, Part};
 pub use store::KeyStore;
+pub use table::{Limbs, RawCurve, Table};
 
 /// Which circuit a key is for: its versioned name and the digest of its constraint system.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -85,19 +88,25 @@ impl Sizes {
 }
 
 /// Points of some variables; the others have the identity.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Query<G> {
+#[derive(Clone, PartialEq, Eq)]
+pub struct Query<C: RawCurve> {
     index: Vec<u32>,
-    points: Vec<G>,
+    points: Table<C>,
 }
 
-impl<G> Query<G> {
+impl<C: RawCurve> fmt::Debug for Query<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Query({} points)", self.index.len())
+    }
+}
+
+impl<C: RawCurve> Query<C> {
     /// Points and the variables they belong to, in ascending order.
     ///
     /// # Panics
     /// If there are not as many points as variables.
     #[must_use]
-    pub fn new(index: Vec<u32>, points: Vec<G>) -> Self {
+    pub fn new(index: Vec<u32>, points: Table<C>) -> Self {
         assert_eq!(index.len(), points.len(), "one point per listed variable");
         debug_assert!(index.is_sorted_by(|a, b| a < b), "ascending variables");
         Self { index, points }
@@ -111,7 +120,7 @@ impl<G> Query<G> {
 
     /// Their points.
     #[must_use]
-    pub fn points(&self) -> &[G] {
+    pub fn points(&self) -> &Table<C> {
         &self.points
     }
 }
@@ -132,15 +141,15 @@ pub struct Parts {
     /// `δ` in G1.
     pub delta_g1: G1Affine,
     /// `A_i(τ)`, over all variables.
-    pub a: Query<G1Affine>,
+    pub a: Query<g1::Config>,
     /// `B_i(τ)` in G1, over all variables.
-    pub b_g1: Query<G1Affine>,
+    pub b_g1: Query<g1::Config>,
     /// `B_i(τ)` in G2, over all variables.
-    pub b_g2: Query<G2Affine>,
+    pub b_g2: Query<g2::Config>,
     /// `(β·A_i + α·B_i + C_i)(τ)/δ`, over the witness variables.
-    pub l: Query<G1Affine>,
+    pub l: Query<g1::Config>,
     /// Lagrange values of the odd coset divided by δ, one per domain point.
-    pub h: Vec<G1Affine>,
+    pub h: Table<g1::Config>,
 }
 
 /// A proving key whose verifying key obeys every rule.

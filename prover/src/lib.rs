@@ -2,7 +2,8 @@
 //!
 //! * [`setup`] makes development keys from a constraint system.
 //! * [`keys`] keeps them on disk and checks them when they are loaded.
-//! * [`backend`] has the engines behind one trait; [`backend::cpu`] is the reference.
+//! * [`backend`] has the engines behind one trait: [`backend::reference`] is the readable one,
+//!   [`backend::cpu`] the fast one.
 //! * [`Prover`] is what callers use: it refuses an unsatisfied assignment, proves with fresh blinding
 //!   and verifies the proof before it hands it out.
 //!
@@ -86,7 +87,7 @@ impl std::fmt::Debug for Prover {
 
 impl Default for Prover {
     fn default() -> Self {
-        Self::new(Box::new(backend::cpu::Cpu))
+        Self::new(Box::new(backend::cpu::Cpu::detect()))
     }
 }
 
@@ -97,7 +98,7 @@ impl Prover {
         Self { backend }
     }
 
-    /// A prover on the reference engine.
+    /// A prover on this machine's processor.
     #[must_use]
     pub fn cpu() -> Self {
         Self::default()

@@ -10,11 +10,11 @@
 //!   included), which make the public polynomials independent;
 //! * the domain is the next power of two, at least constraints plus those rows;
 //! * the points of `H` are Lagrange values over the odd coset of the doubled domain, see
-//!   [`crate::backend::cpu`].
+//!   [`crate::backend::reference`].
 //!
 //! Specification: `docs/spec/proofs.md`.
 
-use ark_bn254::{G1Affine, G1Projective, G2Projective};
+use ark_bn254::{G1Projective, G2Projective};
 use ark_ec::scalar_mul::BatchMulPreprocessing;
 use ark_ec::{CurveGroup, PrimeGroup, ScalarMul};
 use ark_ff::{AdditiveGroup, Field, Zero};
@@ -26,7 +26,7 @@ use tacit_protocol::hash::{B2, Label};
 use tacit_protocol::{F, field};
 use tacit_verifier::groth16::{KeyRule, VerifyingKey};
 
-use crate::keys::{CircuitId, Parts, ProvingKey, Query, Sizes};
+use crate::keys::{CircuitId, Parts, ProvingKey, Query, Sizes, Table};
 use crate::progress::{Progress, Stage};
 
 /// The public constant that every development set-up is seeded with. Nothing about it is secret.
@@ -126,11 +126,11 @@ pub fn setup<R: CryptoRngCore + ?Sized>(
         vk,
         beta_g1: (g1 * secrets.beta).into_affine(),
         delta_g1: (g1 * secrets.delta).into_affine(),
-        a: Query::new(index_a, multiply(&table1, &a, progress)),
-        b_g1: Query::new(index_b.clone(), multiply(&table1, &b, progress)),
-        b_g2: Query::new(index_b, multiply(&table2, &b, progress)),
-        l: Query::new(index_l, multiply(&table1, &l, progress)),
-        h: multiply(&table1, &h_scalars, progress) as Vec<G1Affine>,
+        a: Query::new(index_a, Table::new(&multiply(&table1, &a, progress))),
+        b_g1: Query::new(index_b.clone(), Table::new(&multiply(&table1, &b, progress))),
+        b_g2: Query::new(index_b, Table::new(&multiply(&table2, &b, progress))),
+        l: Query::new(index_l, Table::new(&multiply(&table1, &l, progress))),
+        h: Table::new(&multiply(&table1, &h_scalars, progress)),
     })
 }
 

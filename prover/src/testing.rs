@@ -24,3 +24,18 @@ pub(crate) fn powers_key() -> ProvingKey {
 pub(crate) fn rng(seed: u64) -> ChaCha20Rng {
     ChaCha20Rng::seed_from_u64(seed)
 }
+
+/// The raw Montgomery limbs of a point's coordinates, as in a key's table.
+pub(crate) fn limbs<G: ark_ec::short_weierstrass::SWCurveConfig>(
+    point: &ark_ec::short_weierstrass::Affine<G>,
+) -> Vec<[u64; 4]>
+where
+    G::BaseField: ark_ff::Field<BasePrimeField = ark_bn254::Fq>,
+{
+    use ark_ff::Field;
+    let (x, y) = (point.x, point.y);
+    x.to_base_prime_field_elements()
+        .chain(y.to_base_prime_field_elements())
+        .map(|c| c.0.0)
+        .collect()
+}

@@ -210,7 +210,7 @@ impl Backend for Faulty {
         b: Blinding,
         p: &dyn Progress,
     ) -> Result<Proof, ProveError> {
-        let proof = backend::cpu::Cpu.prove(key, good, b, p)?;
+        let proof = backend::reference::Reference.prove(key, good, b, p)?;
         Proof::new(proof.a(), proof.b(), -proof.c()).map_err(|_| unreachable!("a point of the group"))
     }
 }
@@ -236,11 +236,12 @@ fn two_circuits_of_one_size_do_not_share_a_key() {
         ..testing::powers()
     };
     let key = setup::development(&other.r1cs(), "powers", &Silent).expect("a sound key");
-    let result = Prover::cpu().prove_statement(&key, &testing::powers(), &mut testing::rng(1), &Silent);
+    let prover = Prover::cpu();
+    let result = prover.prove_statement(&key, &testing::powers(), &mut testing::rng(1), &Silent);
     assert_eq!(
         result,
         Err(ProveError::SelfVerification {
-            engine: "cpu".to_owned()
+            engine: prover.engine().to_owned()
         })
     );
 }

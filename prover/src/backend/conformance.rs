@@ -8,7 +8,7 @@ use tacit_circuits::r1cs::{Cs, Num, Statement};
 use tacit_protocol::F;
 use tacit_verifier::groth16;
 
-use super::cpu::Cpu;
+use super::reference::Reference;
 use super::{Backend, Blinding};
 use crate::keys::ProvingKey;
 use crate::progress::Silent;
@@ -107,7 +107,7 @@ pub fn check_proofs_equal_the_reference(backend: &dyn Backend) {
             (setup::random_field(&mut rng), setup::random_field(&mut rng)),
         ] {
             let prove = |engine: &dyn Backend| engine.prove(&key, &assignment, Blinding { r, s }, &Silent);
-            assert_eq!(prove(backend), prove(&Cpu), "engine {}", backend.name());
+            assert_eq!(prove(backend), prove(&Reference), "engine {}", backend.name());
         }
     }
 }

@@ -6,37 +6,47 @@
 //!          bytes of the verifying key, points of A, of B, of L u64
 //! hash     B2[TacitKeyFile]("header", header), 32 bytes
 //! sections verifying key (canonical) · β, δ in G1 · map A · A · map B · B in G1 · B in G2 · map L · L · H
-//! hash     B2[TacitKeyFile]("body", header hash, hash of each section), 32 bytes
+//! hash     BLAKE3 of header hash and sections, keyed by its purpose, 32 bytes
 //! ```
 //!
 //! Integers are little-endian; a map is a bitmap of the variables that have a point; points are raw
-//! Montgomery limbs (`raw`). Points are not checked against the curve or its subgroup when
-//! they are read: the hash stands for that, since the set-up wrote only group elements. A file whose
-//! points were replaced together with its hashes makes proofs that fail their self-verification; it
-//! cannot make a false statement verify, because verifiers pin their own key.
+//! Montgomery limbs ([`super::Table`]). Every section starts at a multiple of 64 bytes, zeros before
+//! it, so that the tables can be used where they lie in the mapped file. The second hash is one that
+//! all cores compute at once, faster than a disk reads.
+//!
+//! Points are not checked against the curve or its subgroup when they are read: the hash stands for
+//! that, since the set-up wrote only group elements. A file whose points were replaced together with
+//! its hashes makes proofs that fail their self-verification; it cannot make a false statement verify,
+//! because verifiers pin their own key. A file is replaced by renaming another over it, never written
+//! in place: that would change a key under the feet of whoever has it mapped.
 
+use std::borrow::Cow;
+use std::fs::File;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::{fmt, fs, io};
+use std::sync::Arc;
+use std::{fmt, io};
 
-use ark_bn254::G1Affine;
-use ark_ec::short_weierstrass::Affine;
-use rayon::prelude::*;
+use ark_bn254::{G1Affine, g1, g2};
+use memmap2::Mmap;
 use tacit_protocol::encoding::{Decode, Encode, Reader};
 use tacit_protocol::hash::{B2, Label};
 use tacit_verifier::groth16::{KeyRule, VerifyingKey};
 use thiserror::Error;
 
-use super::raw::{RawCurve, get_all, get_index, put_all, put_index};
+use super::table::{RawCurve, Table, get_index, put_index};
 use super::{CircuitId, Parts, ProvingKey, Query, Sizes, is_name};
 use crate::progress::{Progress, Stage};
 use crate::setup::domain_size;
 
 const MAGIC: &[u8; 8] = b"TACITKEY";
-const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 const INSECURE: u32 = 1;
 const HASH: usize = 32;
 /// Bytes of the header.
 const HEADER: usize = 8 + 4 + 4 + (1 + CircuitId::MAX_NAME) + 32 + 4 * 8 + 4 * 8;
+/// What the start of every section is a multiple of.
+const ALIGNMENT: usize = 64;
 
 /// A part of a key file, for saying which one is damaged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -229,22 +239,32 @@ impl Header {
         })
     }
 
-    /// The lengths of the sections, in order; `None` on overflow.
-    fn sections(&self) -> Option<[usize; 10]> {
+    /// Where the sections are, in order; `None` on overflow.
+    fn sections(&self) -> Option<[Range<usize>; 10]> {
         let points = |n: u64, bytes: usize| usize::try_from(n).ok()?.checked_mul(bytes);
+        let (g1, g2) = (Table::<g1::Config>::BYTES, Table::<g2::Config>::BYTES);
         let variables = self.sizes.num_variables().div_ceil(8);
-        Some([
+        let lengths = [
             usize::try_from(self.vk_bytes).ok()?,
-            128,
+            2 * g1,
             variables,
-            points(self.points_a, 64)?,
+            points(self.points_a, g1)?,
             variables,
-            points(self.points_b, 64)?,
-            points(self.points_b, 128)?,
+            points(self.points_b, g1)?,
+            points(self.points_b, g2)?,
             self.sizes.num_witness.div_ceil(8),
-            points(self.points_l, 64)?,
-            self.sizes.domain.checked_mul(64)?,
-        ])
+            points(self.points_l, g1)?,
+            self.sizes.domain.checked_mul(g1)?,
+        ];
+        let mut end = HEADER + HASH;
+        let mut ranges = [const { 0..0 }; 10];
+        for (range, length) in ranges.iter_mut().zip(lengths) {
+            let start = end.checked_next_multiple_of(ALIGNMENT)?;
+            end = start.checked_add(length)?;
+            *range = start..end;
+        }
+        end.checked_add(HASH)?;
+        Some(ranges)
     }
 }
 
@@ -252,48 +272,59 @@ fn header_hash(header: &[u8]) -> [u8; HASH] {
     B2::new(Label::KeyFile).bytes(b"header").bytes(header).finish32()
 }
 
-fn body_hash(header_hash: &[u8; HASH], sections: &[&[u8]]) -> [u8; HASH] {
-    let hashes: Vec<[u8; HASH]> = sections
-        .par_iter()
-        .map(|s| B2::new(Label::KeyFile).bytes(b"section").bytes(s).finish32())
-        .collect();
-    let start = B2::new(Label::KeyFile).bytes(b"body").bytes(header_hash);
-    hashes
-        .iter()
-        .fold(start, |hash, section| hash.bytes(section))
-        .finish32()
+/// The hash of what lies between the header and the end.
+fn body_hasher() -> blake3::Hasher {
+    blake3::Hasher::new_derive_key("Tacit proving-key file, version 2: header hash and sections")
 }
 
 /// The bytes of a key's file, in pieces to be written one after another.
-pub(super) fn encode(key: &ProvingKey) -> Vec<Vec<u8>> {
+pub(super) fn encode(key: &ProvingKey) -> Vec<Cow<'_, [u8]>> {
     let parts = key.parts();
     let vk = parts.vk.encode();
-    let header = Header::of(parts, vk.len()).encode();
+    let header = Header::of(parts, vk.len());
+    let ranges = header
+        .sections()
+        .expect("a key in memory is no larger than memory");
     let variables = parts.sizes.num_variables();
-    let sections = vec![
-        vk,
-        put_all(&[parts.beta_g1, parts.delta_g1]),
-        put_index(parts.a.index(), variables),
-        put_all(parts.a.points()),
-        put_index(parts.b_g1.index(), variables),
-        put_all(parts.b_g1.points()),
-        put_all(parts.b_g2.points()),
-        put_index(parts.l.index(), parts.sizes.num_witness),
-        put_all(parts.l.points()),
-        put_all(&parts.h),
+    let sections: [Cow<'_, [u8]>; 10] = [
+        vk.into(),
+        Table::new(&[parts.beta_g1, parts.delta_g1])
+            .bytes()
+            .to_vec()
+            .into(),
+        put_index(parts.a.index(), variables).into(),
+        parts.a.points().bytes().into(),
+        put_index(parts.b_g1.index(), variables).into(),
+        parts.b_g1.points().bytes().into(),
+        parts.b_g2.points().bytes().into(),
+        put_index(parts.l.index(), parts.sizes.num_witness).into(),
+        parts.l.points().bytes().into(),
+        parts.h.bytes().into(),
     ];
-    let first = header_hash(&header);
-    let last = body_hash(&first, &sections.iter().map(Vec::as_slice).collect::<Vec<_>>());
-    [vec![header, first.to_vec()], sections, vec![last.to_vec()]].concat()
+    let header = header.encode();
+    let hash = header_hash(&header);
+    let mut pieces: Vec<Cow<'_, [u8]>> = vec![header.into(), hash.to_vec().into()];
+    let mut end = HEADER + HASH;
+    for (section, range) in sections.into_iter().zip(ranges) {
+        pieces.push(vec![0; range.start - end].into());
+        pieces.push(section);
+        end = range.end;
+    }
+    let mut hasher = body_hasher();
+    for piece in &pieces[1..] {
+        hasher.update_rayon(piece);
+    }
+    pieces.push(hasher.finalize().as_bytes().to_vec().into());
+    pieces
 }
 
-/// Reads and checks a key file, whatever circuit it is for.
+/// Maps and checks a key file, whatever circuit it is for.
 ///
 /// # Errors
 /// [`KeyError`] says what is wrong with the file.
 pub fn read(path: &Path, progress: &dyn Progress) -> Result<ProvingKey, KeyError> {
     progress.begin(Stage::ReadKey, 1);
-    let bytes = fs::read(path).map_err(|source| {
+    let file = map(path).map_err(|source| {
         let path = path.to_owned();
         if source.kind() == io::ErrorKind::NotFound {
             KeyError::NotFound { path }
@@ -301,12 +332,23 @@ pub fn read(path: &Path, progress: &dyn Progress) -> Result<ProvingKey, KeyError
             KeyError::Io { path, source }
         }
     })?;
-    let key = decode(&bytes, path)?;
+    let key = decode(&Arc::new(file), path)?;
     progress.advance(1);
     Ok(key)
 }
 
-fn decode(bytes: &[u8], path: &Path) -> Result<ProvingKey, KeyError> {
+#[allow(unsafe_code, reason = "mapping a file")]
+fn map(path: &Path) -> io::Result<Mmap> {
+    let file = File::open(path)?;
+    // SAFETY: the bytes must not change while they are mapped. This program replaces key files by
+    // renaming (`super::store`), which leaves a mapped one as it is; whoever writes into the file
+    // itself could as well write into the program's memory. Any bytes are valid limbs, so even then
+    // the worst from changed contents is a proof that does not verify, and such proofs do not leave.
+    unsafe { Mmap::map(&file) }
+}
+
+fn decode(file: &Arc<Mmap>, path: &Path) -> Result<ProvingKey, KeyError> {
+    let bytes: &[u8] = file;
     let path = || path.to_owned();
     let corrupt = |part| KeyError::Corrupt { path: path(), part };
     let truncated = |expected: usize| KeyError::Truncated {
@@ -316,12 +358,11 @@ fn decode(bytes: &[u8], path: &Path) -> Result<ProvingKey, KeyError> {
     };
 
     let present = bytes.len().min(MAGIC.len());
-    if bytes.is_empty() || bytes[..present] != MAGIC[..present] {
-        return Err(if bytes.is_empty() {
-            truncated(HEADER)
-        } else {
-            KeyError::NotAKeyFile { path: path() }
-        });
+    if bytes.is_empty() {
+        return Err(truncated(HEADER));
+    }
+    if bytes[..present] != MAGIC[..present] {
+        return Err(KeyError::NotAKeyFile { path: path() });
     }
     if bytes.len() < HEADER + 2 * HASH {
         return Err(truncated(HEADER + 2 * HASH));
@@ -331,69 +372,54 @@ fn decode(bytes: &[u8], path: &Path) -> Result<ProvingKey, KeyError> {
         return Err(KeyError::UnsupportedVersion { path: path(), found });
     }
     let (header_bytes, rest) = bytes.split_at(HEADER);
-    let (recorded, rest) = rest.split_at(HASH);
-    let hash = header_hash(header_bytes);
-    if recorded != hash {
+    if rest[..HASH] != header_hash(header_bytes) {
         return Err(corrupt(Part::Header));
     }
     let header = Header::decode(header_bytes).ok_or_else(|| corrupt(Part::Header))?;
-    let lengths = header.sections().ok_or_else(|| corrupt(Part::Header))?;
-    let total = lengths
-        .iter()
-        .try_fold(HEADER + 2 * HASH, |sum, &n| sum.checked_add(n));
-    let total = total.ok_or_else(|| corrupt(Part::Header))?;
-    if bytes.len() < total {
-        return Err(truncated(total));
+    let sections = header.sections().ok_or_else(|| corrupt(Part::Header))?;
+    let end = sections[9].end;
+    if bytes.len() < end + HASH {
+        return Err(truncated(end + HASH));
     }
-    if bytes.len() > total {
+    if bytes.len() > end + HASH {
         return Err(corrupt(Part::Trailing));
     }
-    let mut reader = Reader::new(rest);
-    let sections = lengths.map(|n| {
-        reader
-            .take(n)
-            .expect("the total was compared with the file's length")
-    });
-    let recorded = reader
-        .take(HASH)
-        .expect("the total was compared with the file's length");
-    if body_hash(&hash, &sections) != recorded {
+    let mut hasher = body_hasher();
+    hasher.update_rayon(&bytes[HEADER..end]);
+    if bytes[end..] != *hasher.finalize().as_bytes() {
         return Err(corrupt(Part::Body));
     }
-    let parts = assemble(header, &sections).ok_or_else(|| corrupt(Part::Body))?;
+    let parts = assemble(header, file, &sections).ok_or_else(|| corrupt(Part::Body))?;
     let name = parts.circuit.name().to_owned();
     ProvingKey::new(parts).map_err(|rule| KeyError::Rule { name, rule })
 }
 
 /// Decodes the sections. Their hash was checked before: `None` means that something else than this
 /// program wrote the file.
-fn assemble(header: Header, sections: &[&[u8]; 10]) -> Option<Parts> {
+fn assemble(header: Header, file: &Arc<Mmap>, sections: &[Range<usize>; 10]) -> Option<Parts> {
     let [vk, deltas, map_a, a, map_b, b_g1, b_g2, map_l, l, h] = sections;
+    let index = |map: &Range<usize>, n: usize| get_index(&file[map.clone()], n);
     let variables = header.sizes.num_variables();
-    let index_b = get_index(map_b, variables)?;
-    let index_a = get_index(map_a, variables)?;
-    let index_l = get_index(map_l, header.sizes.num_witness)?;
-    let ((a, b_g1, l), (b_g2, h)) = rayon::join(
-        || (query(index_a, a), query(index_b.clone(), b_g1), query(index_l, l)),
-        || (query(index_b.clone(), b_g2), get_all(h)),
-    );
-    let [beta_g1, delta_g1]: [G1Affine; 2] = get_all(deltas)?.try_into().ok()?;
+    let index_b = index(map_b, variables)?;
+    let deltas = Table::<g1::Config>::mapped(file, deltas.clone())?;
+    let deltas: Vec<G1Affine> = deltas.points().collect();
+    let [beta_g1, delta_g1] = deltas.try_into().ok()?;
     Some(Parts {
         circuit: header.circuit,
         insecure: header.insecure,
         sizes: header.sizes,
-        vk: VerifyingKey::decode(vk).ok()?,
+        vk: VerifyingKey::decode(&file[vk.clone()]).ok()?,
         beta_g1,
         delta_g1,
-        a: a?,
-        b_g1: b_g1?,
-        b_g2: b_g2?,
-        l: l?,
-        h: h?,
+        a: query(index(map_a, variables)?, file, a)?,
+        b_g1: query(index_b.clone(), file, b_g1)?,
+        b_g2: query(index_b, file, b_g2)?,
+        l: query(index(map_l, header.sizes.num_witness)?, file, l)?,
+        h: Table::mapped(file, h.clone())?,
     })
 }
 
-fn query<C: RawCurve>(index: Vec<u32>, points: &[u8]) -> Option<Query<Affine<C>>> {
-    let points = get_all::<C>(points)?;
+fn query<C: RawCurve>(index: Vec<u32>, file: &Arc<Mmap>, bytes: &Range<usize>) -> Option<Query<C>> {
+    let points = Table::mapped(file, bytes.clone())?;
     (index.len() == points.len()).then(|| Query::new(index, points))
 }

@@ -5,6 +5,7 @@
 //! key of a ceremony, which is preferred. A key is written to a temporary file, synced and renamed,
 //! under a lock that processes share: a crash leaves no half key, two processes do not both make one.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
@@ -71,7 +72,8 @@ impl KeyStore {
     /// `r1cs` builds the constraint system and is called only when the key has to be made.
     ///
     /// # Errors
-    /// What is wrong with the key there is (a damaged key is never replaced silently), why a new one
+    /// What is wrong with the key there is (a damaged key is never replaced silently, a development key
+    /// in an older format is), why a new one
     /// could not be written, [`KeyError::CircuitChanged`] if `r1cs` builds another circuit, and on
     /// the main network [`KeyError::NotFound`]: no key is made there.
     pub fn load_or_generate(
@@ -81,7 +83,7 @@ impl KeyStore {
         progress: &dyn Progress,
     ) -> Result<Arc<ProvingKey>, KeyError> {
         match self.load(circuit, progress) {
-            Err(KeyError::NotFound { .. }) if self.network != Network::Mainnet => {}
+            Err(error) if self.network != Network::Mainnet && self.can_be_made(circuit, &error) => {}
             result => return result,
         }
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
@@ -95,7 +97,7 @@ impl KeyStore {
         let path = self.path(circuit, true);
         let _lock = lock(&path.with_extension("lock"), progress)?;
         let key = match self.read(circuit, progress) {
-            Err(KeyError::NotFound { .. }) => {
+            Err(error) if self.can_be_made(circuit, &error) => {
                 let key = generate(circuit, r1cs, progress)?;
                 write(&path, &key, progress)?;
                 key
@@ -105,6 +107,15 @@ impl KeyStore {
         let key = Arc::new(key);
         loaded.insert(circuit.clone(), Arc::clone(&key));
         Ok(key)
+    }
+
+    /// Whether making a development key is the answer to `error`: there is none, or only one of an
+    /// older format, which says the same as the one that would be made.
+    fn can_be_made(&self, circuit: &CircuitId, error: &KeyError) -> bool {
+        if let KeyError::UnsupportedVersion { path, found } = error {
+            return *found < file::VERSION && *path == self.path(circuit, true);
+        }
+        matches!(error, KeyError::NotFound { .. })
     }
 
     fn read(&self, circuit: &CircuitId, progress: &dyn Progress) -> Result<ProvingKey, KeyError> {
@@ -202,7 +213,7 @@ pub fn write(path: &Path, key: &ProvingKey, progress: &dyn Progress) -> Result<(
     File::open(dir).and_then(|dir| dir.sync_all()).map_err(failed)
 }
 
-fn write_synced(path: &Path, pieces: &[Vec<u8>], progress: &dyn Progress) -> io::Result<()> {
+fn write_synced(path: &Path, pieces: &[Cow<'_, [u8]>], progress: &dyn Progress) -> io::Result<()> {
     let mut file = File::create(path)?;
     for piece in pieces {
         file.write_all(piece)?;

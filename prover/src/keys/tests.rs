@@ -71,10 +71,39 @@ fn file_of_something_else_is_named() {
 #[test]
 fn unsupported_version_is_named() {
     let (_dir, path, mut bytes) = with_key();
-    bytes[8] = 2;
+    bytes[8] = 9;
     assert!(matches!(
         read(&path, &bytes),
-        Err(KeyError::UnsupportedVersion { found: 2, .. })
+        Err(KeyError::UnsupportedVersion { found: 9, .. })
+    ));
+}
+
+#[test]
+fn development_key_of_an_older_format_is_made_again() {
+    let (dir, path, bytes) = with_key();
+    let mut older = bytes.clone();
+    older[8] = 1;
+    fs::write(&path, &older).expect("a writable directory");
+    let load =
+        |circuit: &CircuitId| store(&dir).load_or_generate(circuit, || testing::powers().r1cs(), &Silent);
+    assert_eq!(
+        load(&id()).expect("a new key").parts(),
+        testing::powers_key().parts()
+    );
+    assert_eq!(fs::read(&path).expect("written again"), bytes);
+
+    // A newer format is somebody else's, and the key of a ceremony cannot be made again.
+    older[8] = 9;
+    fs::write(&path, &older).expect("a writable directory");
+    assert!(matches!(
+        load(&id()),
+        Err(KeyError::UnsupportedVersion { found: 9, .. })
+    ));
+    older[8] = 1;
+    fs::write(store(&dir).path(&id(), false), &older).expect("a writable directory");
+    assert!(matches!(
+        load(&id()),
+        Err(KeyError::UnsupportedVersion { found: 1, .. })
     ));
 }
 

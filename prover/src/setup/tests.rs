@@ -62,9 +62,9 @@ fn queries_hold_no_identity_and_no_variable_beyond_the_circuit() {
         parts
             .a
             .points()
-            .iter()
-            .chain(parts.b_g1.points())
-            .chain(parts.l.points())
+            .points()
+            .chain(parts.b_g1.points().points())
+            .chain(parts.l.points().points())
             .all(|p| !p.is_zero())
     );
     assert!(
@@ -77,7 +77,12 @@ fn queries_hold_no_identity_and_no_variable_beyond_the_circuit() {
         "a variable that no constraint uses has no point"
     );
     assert_eq!(parts.h.len(), parts.sizes.domain);
-    assert!(parts.h.iter().all(|p| p.is_on_curve() && !p.is_zero()));
+    assert!(
+        parts
+            .h
+            .points()
+            .all(|p: ark_bn254::G1Affine| p.is_on_curve() && !p.is_zero())
+    );
 }
 
 #[test]
@@ -97,12 +102,18 @@ fn points_are_the_formulas_at_tau() {
     assert_eq!(vk.alpha_g1(), g1 * secrets.alpha);
     assert_eq!(vk.beta_g2(), g2 * secrets.beta);
     assert_eq!(vk.ic()[1] * secrets.gamma, g1 * polynomials.abc[1]);
-    for (i, point) in key.parts().b_g2.index().iter().zip(key.parts().b_g2.points()) {
-        assert_eq!(*point, g2 * polynomials.b[*i as usize]);
+    for (i, point) in key
+        .parts()
+        .b_g2
+        .index()
+        .iter()
+        .zip(key.parts().b_g2.points().points())
+    {
+        assert_eq!(point, g2 * polynomials.b[*i as usize]);
     }
-    for (i, point) in key.parts().l.index().iter().zip(key.parts().l.points()) {
+    for (i, point) in key.parts().l.index().iter().zip(key.parts().l.points().points()) {
         let scalar = polynomials.abc[system.num_public() + *i as usize];
-        assert_eq!(*point * secrets.delta, g1 * scalar);
+        assert_eq!(point * secrets.delta, g1 * scalar);
     }
     // Row 0 is (x, x, x₁): A of x at τ is the first Lagrange value plus nothing else.
     let domain = Radix2EvaluationDomain::<F>::new(8).expect("a small domain");

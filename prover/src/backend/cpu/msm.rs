@@ -1,127 +1,158 @@
-//! Multi-scalar multiplication by buckets (Pippenger) with signed digits, on all cores.
+//! Multi-scalar multiplications by buckets (Pippenger), several at once as one set of tasks.
 //!
-//! Scalars zero and one are split off: most witness variables are bits. The others are cut into
-//! windows of `c` bits, digits between −2^(c−1) and 2^(c−1), so a window has 2^(c−1) buckets and a
-//! negative digit subtracts. Every (window, slice of the points) is one task: it fills its own
-//! buckets, in extended Jacobian coordinates, and sums them up. Work depends on how many scalars are
-//! zero or one: proving time is not independent of the witness.
+//! Scalars zero are dropped and ones are added up apart: many witness variables are bits. The others
+//! are cut into windows of `c` bits with signed digits ([`digits`]). A task is one window of one
+//! multiplication (or a slice of its points, if there are many cores): it sorts the points by digit,
+//! adds the points of each bucket up in a tree, and sums the buckets ([`buckets`]); every addition is
+//! affine and part of a batch ([`super::curve`]). Tasks are scheduled longest first.
+//!
+//! Work depends on how many scalars are zero or one: proving time is not independent of the witness.
 
-use ark_ec::short_weierstrass::{Affine, Bucket, Projective, SWCurveConfig};
-use ark_ff::{AdditiveGroup, BigInt};
-use rayon::prelude::*;
-use tacit_protocol::F;
-use tacit_protocol::field::FIELD_BITS;
+use std::marker::PhantomData;
 
-/// `Σ scalars_i · bases_i`.
-///
-/// # Panics
-/// If there are not as many scalars as bases.
-pub fn msm<C: SWCurveConfig<ScalarField = F>>(bases: &[Affine<C>], scalars: &[BigInt<4>]) -> Projective<C> {
-    assert_eq!(bases.len(), scalars.len(), "one scalar per base");
-    let is = |i: usize, k: u64| scalars[i].0 == [k, 0, 0, 0];
-    let ones: Bucket<C> = (0..bases.len())
-        .into_par_iter()
-        .filter(|&i| is(i, 1))
-        .fold(
-            || Bucket::ZERO,
-            |mut sum, i| {
-                sum += &bases[i];
-                sum
-            },
-        )
-        .reduce(|| Bucket::ZERO, |a, b| a + &b);
-    let others: Vec<usize> = (0..bases.len())
-        .into_par_iter()
-        .filter(|&i| !is(i, 0) && !is(i, 1))
-        .collect();
-    Projective::from(ones) + by_windows(bases, scalars, &others)
+use ark_ec::short_weierstrass::Projective;
+use ark_ff::AdditiveGroup;
+
+use super::curve::Group;
+use super::engine::Engine;
+use super::field::Limbs;
+
+pub(super) mod buckets;
+pub(super) mod digits;
+
+use digits::Windows;
+
+/// What is multiplied: raw points, each with the scalar of a variable.
+#[derive(Clone, Copy)]
+pub(super) struct Terms<'a> {
+    /// The raw coordinates of the points.
+    pub(super) bases: &'a [Limbs],
+    /// Which scalar each point has; `None` if they have the same order.
+    pub(super) index: Option<&'a [u32]>,
+    /// The scalars in standard form, below the modulus.
+    pub(super) scalars: &'a [Limbs],
 }
 
-fn by_windows<C: SWCurveConfig<ScalarField = F>>(
-    bases: &[Affine<C>],
-    scalars: &[BigInt<4>],
-    indices: &[usize],
-) -> Projective<C> {
-    if indices.is_empty() {
-        return Projective::ZERO;
+impl Terms<'_> {
+    #[inline(always)]
+    fn scalar(&self, point: usize) -> &Limbs {
+        let at = self.index.map_or(point, |index| index[point] as usize);
+        &self.scalars[at]
     }
-    let width = window_width(indices.len());
-    let windows = (FIELD_BITS + 1).div_ceil(width);
-    let digits: Vec<i16> = indices
-        .par_iter()
-        .flat_map_iter(|&i| signed_digits(&scalars[i], width))
-        .collect();
 
-    // Enough tasks to keep all cores busy to the end, but slices no shorter than their buckets.
-    let slices = (4 * rayon::current_num_threads())
-        .div_ceil(windows)
-        .min(indices.len() >> width)
-        .max(1);
-    let length = indices.len().div_ceil(slices);
-    let sums: Vec<Projective<C>> = (0..windows * slices)
-        .into_par_iter()
-        .map(|task| {
-            let (window, from) = (task / slices, (task % slices) * length);
-            let slice = from.min(indices.len())..(from + length).min(indices.len());
-            let pairs = slice.map(|at| (&bases[indices[at]], digits[at * windows + window]));
-            window_sum(pairs, width)
-        })
-        .collect();
-    sums.chunks(slices)
-        .rev()
-        .fold(Projective::ZERO, |mut total, window| {
-            for _ in 0..width {
-                total.double_in_place();
+    /// Number of points.
+    pub(super) fn len(&self) -> usize {
+        self.index.map_or(self.scalars.len(), <[u32]>::len)
+    }
+}
+
+/// A multiplication `Σ scalar · point`, planned.
+pub(super) struct Msm<'a, G: Group> {
+    terms: Terms<'a>,
+    /// Points with scalar one.
+    ones: Vec<u32>,
+    /// Points with other scalars than zero and one.
+    others: Vec<u32>,
+    windows: Windows,
+    slices: usize,
+    group: PhantomData<G>,
+}
+
+/// What one task gave: a part of the sum of one window, or of the ones.
+pub(super) struct Partial<G: Group> {
+    /// The window; `None` for the ones.
+    window: Option<usize>,
+    sum: Projective<G>,
+}
+
+impl<'a, G: Group> Msm<'a, G> {
+    /// Sorts the scalars and plans the work for about `parallel` tasks at the same time.
+    ///
+    /// # Panics
+    /// If there are 2^31 points or more.
+    pub(super) fn new(terms: Terms<'a>, parallel: usize) -> Self {
+        assert!(terms.len() < 1 << 31, "fewer than 2^31 points");
+        let (mut ones, mut others) = (Vec::new(), Vec::new());
+        for i in 0..terms.len() {
+            let point = u32::try_from(i).expect("fewer than 2^31 points");
+            match terms.scalar(i) {
+                [0, 0, 0, 0] => {}
+                [1, 0, 0, 0] => ones.push(point),
+                _ => others.push(point),
             }
-            total + window.iter().sum::<Projective<C>>()
-        })
-}
-
-/// The width with the least work: per window one addition per point and two per bucket.
-fn window_width(points: usize) -> usize {
-    let work = |width: &usize| (FIELD_BITS + 1).div_ceil(*width) * (points + (2 << (*width - 1)));
-    (2..=15).min_by_key(work).expect("a range that is not empty")
-}
-
-/// The digits of a scalar below the modulus, least significant first. No carry leaves the last one:
-/// it has at most `width − 1` bits, and the modulus starts with the bits 11000.
-fn signed_digits(scalar: &BigInt<4>, width: usize) -> impl Iterator<Item = i16> {
-    let limbs = scalar.0;
-    let windows = (FIELD_BITS + 1).div_ceil(width);
-    let mut carry = 0;
-    (0..windows).map(move |window| {
-        let (limb, shift) = (window * width / 64, window * width % 64);
-        let mut bits = limbs.get(limb).map_or(0, |x| x >> shift);
-        if shift + width > 64 {
-            bits |= limbs.get(limb + 1).map_or(0, |x| x << (64 - shift));
         }
-        let digit = i32::try_from(bits & ((1 << width) - 1)).expect("at most 15 bits") + carry;
-        carry = i32::from(digit >= 1 << (width - 1));
-        debug_assert!(carry == 0 || window + 1 < windows, "a scalar below the modulus");
-        i16::try_from(digit - (carry << width)).expect("between -2^14 and 2^14")
-    })
-}
-
-/// `Σ digit · base` over one window.
-fn window_sum<'a, C: SWCurveConfig>(
-    pairs: impl Iterator<Item = (&'a Affine<C>, i16)>,
-    width: usize,
-) -> Projective<C> {
-    let mut buckets = vec![Bucket::<C>::ZERO; 1 << (width - 1)];
-    for (base, digit) in pairs {
-        let magnitude = usize::from(digit.unsigned_abs());
-        match digit {
-            1.. => buckets[magnitude - 1] += base,
-            0 => {}
-            ..0 => buckets[magnitude - 1] -= base,
+        let windows = Windows::for_points(others.len());
+        // Enough tasks to keep all cores busy, but slices not shorter than their buckets.
+        let slices = (2 * parallel)
+            .div_ceil(windows.count())
+            .min(others.len() >> windows.width())
+            .max(1);
+        Self {
+            terms,
+            ones,
+            others,
+            windows,
+            slices,
+            group: PhantomData,
         }
     }
-    let (mut running, mut sum) = (Bucket::ZERO, Bucket::ZERO);
-    for bucket in buckets.iter().rev() {
-        running += bucket;
-        sum += &running;
+
+    /// Number of tasks.
+    pub(super) fn tasks(&self) -> usize {
+        1 + self.windows.count() * self.slices
     }
-    sum.into()
+
+    /// About how long a task takes, in products of the base field.
+    pub(super) fn cost(&self, task: usize) -> usize {
+        let points = if task == 0 {
+            self.ones.len()
+        } else {
+            self.others.len() / self.slices + 2 * self.windows.buckets()
+        };
+        points * size_of::<G::Element>().pow(2)
+    }
+
+    /// Runs one task.
+    pub(super) fn run<E: Engine>(&self, task: usize) -> Partial<G> {
+        let Some(task) = task.checked_sub(1) else {
+            return Partial {
+                window: None,
+                sum: E::enter(|| buckets::sum::<G, G::Lanes<E::Base>>(self.terms.bases, &self.ones)),
+            };
+        };
+        let (window, slice) = (task / self.slices, task % self.slices);
+        let length = self.others.len().div_ceil(self.slices);
+        let from = (slice * length).min(self.others.len());
+        let range = from..(from + length).min(self.others.len());
+        let others = &self.others[range];
+        let sorted = digits::Sorted::new(self.windows, window, others, |point| self.terms.scalar(point));
+        Partial {
+            window: Some(window),
+            sum: E::enter(|| buckets::window_sum::<G, G::Lanes<E::Base>>(self.terms.bases, &sorted)),
+        }
+    }
+
+    /// Puts the results of all tasks together.
+    pub(super) fn finish(&self, partials: impl IntoIterator<Item = Partial<G>>) -> Projective<G> {
+        let mut windows = vec![Projective::<G>::ZERO; self.windows.count()];
+        let mut ones = Projective::<G>::ZERO;
+        for partial in partials {
+            match partial.window {
+                Some(window) => windows[window] += partial.sum,
+                None => ones += partial.sum,
+            }
+        }
+        let weighted = windows
+            .iter()
+            .rev()
+            .fold(Projective::<G>::ZERO, |mut total, window| {
+                for _ in 0..self.windows.width() {
+                    total.double_in_place();
+                }
+                total + window
+            });
+        weighted + ones
+    }
 }
 
 #[cfg(test)]

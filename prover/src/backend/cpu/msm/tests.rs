@@ -1,105 +1,123 @@
-//! The buckets agree with arkworks' multiplication for every mix of scalars.
+//! Multiplications agree with arkworks for every engine and every distribution of scalars.
 
-use ark_bn254::{G1Affine, G1Projective, G2Projective, g1, g2};
-use ark_ec::{CurveGroup, ScalarMul, VariableBaseMSM};
+use ark_bn254::{g1, g2};
+use ark_ec::scalar_mul::variable_base::VariableBaseMSM;
+use ark_ec::short_weierstrass::{Affine, Projective};
+use ark_ec::{CurveGroup, PrimeGroup};
 use ark_ff::{Field, PrimeField, UniformRand};
-use proptest::prelude::*;
+use tacit_protocol::F;
 
+use super::super::engine::Plain;
 use super::*;
-use crate::testing;
 
-fn integers(scalars: &[F]) -> Vec<BigInt<4>> {
-    scalars.iter().map(|x| x.into_bigint()).collect()
-}
-
-/// Zero, one, two, −1, −2, small, the largest, powers of two and everything else.
-fn scalars(n: usize, seed: u64) -> Vec<F> {
-    let mut rng = testing::rng(seed);
-    let edge = [
-        F::ZERO,
-        F::ONE,
-        F::from(2u64),
-        -F::ONE,
-        -F::from(2u64),
-        F::from(u64::MAX),
-        F::from(2u64).pow([253]),
-    ];
+fn random_points<G: Group>(n: usize, seed: u64) -> Vec<Affine<G>> {
+    let mut rng = crate::testing::rng(seed);
+    let generator = Projective::<G>::generator();
     (0..n)
-        .map(|i| {
-            if i % 3 == 0 {
-                F::rand(&mut rng)
-            } else {
-                edge[i % edge.len()]
-            }
-        })
+        .map(|_| (generator * F::rand(&mut rng)).into_affine())
         .collect()
 }
 
-#[test]
-fn sums_agree_with_arkworks_in_both_groups_and_at_all_sizes() {
-    let mut rng = testing::rng(9);
-    let bases = G1Projective::batch_convert_to_mul_base(
-        &(0..1500)
-            .map(|_| G1Projective::rand(&mut rng))
+fn run<G: Group, E: Engine>(bases: &[Affine<G>], scalars: &[F], parallel: usize) -> Projective<G> {
+    let table: Vec<Limbs> = bases.iter().flat_map(crate::testing::limbs).collect();
+    // The scalars stand in reverse, so that the index matters.
+    let reversed: Vec<Limbs> = scalars.iter().rev().map(|s| s.into_bigint().0).collect();
+    let index: Vec<u32> = (0..u32::try_from(bases.len()).unwrap()).rev().collect();
+    let terms = Terms {
+        bases: &table,
+        index: Some(&index),
+        scalars: &reversed,
+    };
+    let msm = Msm::<G>::new(terms, parallel);
+    msm.finish(
+        (0..msm.tasks())
+            .map(|task| msm.run::<E>(task))
             .collect::<Vec<_>>(),
-    );
-    for n in [0, 1, 2, 3, 31, 257, 1500] {
-        let scalars = scalars(n, n as u64);
-        let expected = G1Projective::msm(&bases[..n], &scalars).expect("equal lengths");
-        assert_eq!(
-            msm::<g1::Config>(&bases[..n], &integers(&scalars)),
-            expected,
-            "{n} points of G1"
-        );
-    }
-    let bases: Vec<_> = (0..40)
-        .map(|_| G2Projective::rand(&mut rng).into_affine())
-        .collect();
-    let scalars = scalars(40, 1);
-    let expected = G2Projective::msm(&bases, &scalars).expect("equal lengths");
-    assert_eq!(msm::<g2::Config>(&bases, &integers(&scalars)), expected);
+    )
 }
 
-#[test]
-fn equal_opposite_and_identity_bases_are_added_correctly() {
-    let p = G1Affine::from(G1Projective::rand(&mut testing::rng(1)));
-    let bases = [p, p, -p, G1Affine::identity(), p, -p];
-    let k = F::from(0xdead_beef_0000_0000u64);
-    let scalars = [k, k, k, k, F::ONE, F::ONE];
-    assert_eq!(msm::<g1::Config>(&bases, &integers(&scalars)), p * k);
-    assert_eq!(msm::<g1::Config>(&[p, p], &integers(&[k, -k])), Projective::ZERO);
-}
-
-#[test]
-fn digits_of_every_width_add_up_to_the_scalar() {
-    for width in 2..=15 {
-        let base = F::from(1u64 << width);
-        for scalar in scalars(64, width as u64)
-            .into_iter()
-            .chain([F::from(2u64).pow([252]) * F::from(3u64)])
-        {
-            let digits: Vec<i16> = signed_digits(&scalar.into_bigint(), width).collect();
-            let sum = digits
-                .iter()
-                .rev()
-                .fold(F::ZERO, |sum, &d| sum * base + F::from(i64::from(d)));
-            assert_eq!(sum, scalar, "width {width}");
-            assert!(
-                digits.iter().all(|d| d.unsigned_abs() <= 1 << (width - 1)),
-                "width {width}"
+fn check<G: Group>(bases: &[Affine<G>], scalars: &[F]) {
+    let expected = Projective::<G>::msm(bases, scalars).expect("as many scalars as bases");
+    for parallel in [1, 64] {
+        assert_eq!(run::<G, Plain>(bases, scalars, parallel), expected);
+        #[cfg(target_arch = "x86_64")]
+        if super::super::field::adx::is_available() {
+            assert_eq!(
+                run::<G, super::super::engine::TwoCarries>(bases, scalars, parallel),
+                expected
             );
         }
     }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+/// Random scalars with zeros, ones and the edges of the field among them.
+fn scalars(n: usize) -> Vec<F> {
+    let mut rng = crate::testing::rng(8);
+    (0..n)
+        .map(|i| match i % 8 {
+            0 => F::from(0u64),
+            1 => F::ONE,
+            2 => -F::ONE,
+            3 => F::from(2u64),
+            4 => F::from(u64::MAX),
+            _ => F::rand(&mut rng),
+        })
+        .collect()
+}
 
-    #[test]
-    fn digits_of_any_scalar_add_up(limbs in prop::array::uniform4(any::<u64>()), width in 2usize..=15) {
-        let scalar = F::new(BigInt::new(limbs));
-        let base = F::from(1u64 << width);
-        let digits: Vec<i16> = signed_digits(&scalar.into_bigint(), width).collect();
-        prop_assert_eq!(digits.iter().rev().fold(F::ZERO, |sum, &d| sum * base + F::from(i64::from(d))), scalar);
+#[test]
+fn sums_of_no_few_and_many_points_agree_in_g1() {
+    for n in [0, 1, 2, 3, 33, 700] {
+        check::<g1::Config>(&random_points(n, 1), &scalars(n));
+    }
+}
+
+#[test]
+fn sums_of_no_few_and_many_points_agree_in_g2() {
+    for n in [0, 1, 2, 150] {
+        check::<g2::Config>(&random_points(n, 2), &scalars(n));
+    }
+}
+
+#[test]
+fn one_scalar_for_all_fills_one_bucket_beyond_a_chunk() {
+    let bases = random_points::<g1::Config>(5000, 3);
+    check(&bases, &vec![F::from(12_345_678_901u64); 5000]);
+    check(&bases, &vec![F::ONE; 5000]);
+}
+
+#[test]
+fn equal_and_opposite_bases_are_added_right() {
+    let p = random_points::<g1::Config>(2, 4);
+    let bases: Vec<_> = (0..300)
+        .map(|i| if i % 3 == 0 { -p[0] } else { p[i % 2] })
+        .collect();
+    check(&bases, &scalars(300));
+    check(&bases, &vec![F::from(5u64); 300]);
+    let q = random_points::<g2::Config>(1, 5)[0];
+    check(&[q, -q, q, q], &[F::from(9u64); 4]);
+}
+
+#[test]
+fn digits_put_together_give_the_scalar() {
+    let mut rng = crate::testing::rng(7);
+    for width in 4..=17 {
+        let windows = Windows::of_width(width);
+        for scalar in [F::from(0u64), F::ONE, -F::ONE]
+            .into_iter()
+            .chain((0..50).map(|_| F::rand(&mut rng)))
+        {
+            let limbs = scalar.into_bigint().0;
+            let radix = F::from(1u64 << width);
+            let value = (0..windows.count()).rev().fold(F::from(0u64), |sum, window| {
+                let digit = windows.digit(&limbs, window);
+                assert!(
+                    digit.unsigned_abs() as usize <= windows.buckets(),
+                    "{digit} at width {width}"
+                );
+                sum * radix + F::from(digit)
+            });
+            assert_eq!(value, scalar, "width {width}");
+        }
     }
 }

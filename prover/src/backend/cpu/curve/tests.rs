@@ -1,0 +1,76 @@
+//! Batches of additions agree with arkworks, exceptional ones included.
+
+use ark_ec::{AffineRepr, CurveGroup, PrimeGroup};
+use ark_ff::UniformRand;
+
+use super::super::field::portable::Portable;
+use super::*;
+
+fn limbs<G: Group>(p: &Affine<G>) -> Vec<Limbs> {
+    crate::testing::limbs(p)
+}
+
+fn point<G: Group>(p: &Affine<G>) -> Point<G::Element> {
+    if p.is_zero() {
+        Point::IDENTITY
+    } else {
+        G::point(&limbs(p), 0)
+    }
+}
+
+fn check<G: Group, L: Lanes<Element = G::Element>>() {
+    let mut rng = crate::testing::rng(5);
+    let generator = ark_ec::short_weierstrass::Projective::<G>::generator();
+    let random: Vec<Affine<G>> = (0..6)
+        .map(|_| (generator * F::rand(&mut rng)).into_affine())
+        .collect();
+    let mut points = random.clone();
+    points.extend([
+        Affine::identity(),
+        (-random[0].into_group()).into_affine(),
+        random[1],
+    ]);
+    let input: Vec<_> = points.iter().map(point).collect();
+    // All ordered pairs: equal, opposite and identity operands stand among ordinary ones.
+    let n = points.len();
+    let additions: Vec<Addition> = (0..n * n)
+        .map(|i| Addition {
+            a: u32::try_from(i / n).unwrap(),
+            b: u32::try_from(i % n).unwrap(),
+            to: u32::try_from(n * n - 1 - i).unwrap(),
+        })
+        .collect();
+    let mut output = vec![Point::IDENTITY; n * n];
+    let mut adder = Adder::<L>::new(n * n);
+    for _ in 0..2 {
+        adder.add(&additions, &input, &mut output);
+        for i in 0..n * n {
+            let expected = (points[i / n] + points[i % n]).into_affine();
+            assert_eq!(
+                G::affine(&output[n * n - 1 - i]),
+                expected,
+                "{} + {}",
+                i / n,
+                i % n
+            );
+        }
+    }
+    adder.add(&[], &input, &mut []);
+}
+
+#[test]
+fn batches_of_g1_additions_agree_with_arkworks() {
+    check::<g1::Config, Portable<Base>>();
+}
+
+#[test]
+fn batches_of_g2_additions_agree_with_arkworks() {
+    check::<g2::Config, Quadratic<Portable<Base>>>();
+}
+
+#[test]
+fn negation_gives_the_inverse() {
+    let mut rng = crate::testing::rng(6);
+    let p = (ark_bn254::G1Projective::generator() * F::rand(&mut rng)).into_affine();
+    assert_eq!(g1::Config::affine(&point(&p).negated()), -p);
+}

@@ -1,0 +1,196 @@
+//! Field arithmetic of the fast engine: the same operations on one or more elements at once.
+//!
+//! In memory an element is four 64-bit limbs, little-endian, of a Montgomery representative (R = 2^256)
+//! **below 2p**, so that arkworks' elements are elements as they are and no product ends with a
+//! subtraction: from `a, b < 2p` Montgomery's reduction gives `ab/R + p < 2p`, because `4p < R` for both
+//! primes. Zero therefore has two representatives, 0 and p. [`Modulus::reduce`] brings a result back
+//! below p.
+//!
+//! [`Lanes`] is what the kernels are written in: `N` elements side by side, in registers.
+//! * [`portable`] — one lane, in plain Rust; everywhere.
+//! * [`adx`] — one lane, with x86-64's two carry chains.
+//! * [`quadratic`] — the extension field of G2 over any of them.
+
+use std::fmt::Debug;
+
+use ark_bn254::{FqConfig, FrConfig};
+use ark_ff::{MontConfig, PrimeField};
+
+#[cfg(target_arch = "x86_64")]
+pub(super) mod adx;
+pub(super) mod portable;
+pub(super) mod quadratic;
+
+/// Four limbs, little-endian.
+pub(super) type Limbs = [u64; 4];
+
+/// One of the two primes of BN254.
+pub(super) trait Modulus: Copy + Debug + Send + Sync + 'static {
+    /// The prime p.
+    const P: Limbs;
+    /// 2p.
+    const TWICE: Limbs;
+    /// −p⁻¹ modulo 2^64.
+    const INVERSE: u64;
+    /// R modulo p: one.
+    const ONE: Limbs;
+
+    /// The representative below p.
+    fn reduce(x: Limbs) -> Limbs {
+        let (difference, borrow) = subtract(&x, &Self::P);
+        if borrow { x } else { difference }
+    }
+}
+
+/// The prime of the curve's coordinates.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Base;
+
+/// The prime of the scalars.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Scalar;
+
+impl Modulus for Base {
+    const P: Limbs = ark_bn254::Fq::MODULUS.0;
+    const TWICE: Limbs = twice(Self::P);
+    const INVERSE: u64 = <FqConfig as MontConfig<4>>::INV;
+    const ONE: Limbs = <FqConfig as MontConfig<4>>::R.0;
+}
+
+impl Modulus for Scalar {
+    const P: Limbs = ark_bn254::Fr::MODULUS.0;
+    const TWICE: Limbs = twice(Self::P);
+    const INVERSE: u64 = <FrConfig as MontConfig<4>>::INV;
+    const ONE: Limbs = <FrConfig as MontConfig<4>>::R.0;
+}
+
+const fn twice(x: Limbs) -> Limbs {
+    [
+        x[0] << 1,
+        x[1] << 1 | x[0] >> 63,
+        x[2] << 1 | x[1] >> 63,
+        x[3] << 1 | x[2] >> 63,
+    ]
+}
+
+/// `a + b + carry` as a limb and the carry out.
+#[inline(always)]
+#[allow(clippy::cast_possible_truncation, reason = "the low half is meant")]
+pub(super) const fn add_limbs(a: u64, b: u64, carry: bool) -> (u64, bool) {
+    let sum = a as u128 + b as u128 + carry as u128;
+    (sum as u64, sum >> 64 != 0)
+}
+
+/// `a − b − borrow` as a limb and the borrow out.
+#[inline(always)]
+#[allow(clippy::cast_possible_truncation, reason = "the low half is meant")]
+pub(super) const fn subtract_limbs(a: u64, b: u64, borrow: bool) -> (u64, bool) {
+    let difference = (a as u128).wrapping_sub(b as u128 + borrow as u128);
+    (difference as u64, difference >> 64 != 0)
+}
+
+/// `a − b` modulo 2^256, and whether it went below zero.
+#[inline(always)]
+pub(super) const fn subtract(a: &Limbs, b: &Limbs) -> (Limbs, bool) {
+    let (r0, borrow) = subtract_limbs(a[0], b[0], false);
+    let (r1, borrow) = subtract_limbs(a[1], b[1], borrow);
+    let (r2, borrow) = subtract_limbs(a[2], b[2], borrow);
+    let (r3, borrow) = subtract_limbs(a[3], b[3], borrow);
+    ([r0, r1, r2, r3], borrow)
+}
+
+/// `a + b` modulo 2^256.
+#[inline(always)]
+pub(super) const fn add(a: &Limbs, b: &Limbs) -> Limbs {
+    let (r0, carry) = add_limbs(a[0], b[0], false);
+    let (r1, carry) = add_limbs(a[1], b[1], carry);
+    let (r2, carry) = add_limbs(a[2], b[2], carry);
+    let (r3, _) = add_limbs(a[3], b[3], carry);
+    [r0, r1, r2, r3]
+}
+
+/// `N` elements of a field side by side. All representatives are below 2p.
+pub(super) trait Lanes: Copy + Send + Sync + 'static {
+    /// One element in memory.
+    type Element: Element;
+    /// The same field, one lane.
+    type Single: Lanes<Element = Self::Element>;
+    /// How many lanes.
+    const N: usize;
+
+    /// The element `at(i)` in lane `i`.
+    fn gather(at: impl Fn(usize) -> Self::Element) -> Self;
+    /// Hands out lane `i` as `to(i, element)`.
+    fn scatter(self, to: impl FnMut(usize, Self::Element));
+    /// `self + other`.
+    fn add(self, other: Self) -> Self;
+    /// `self − other`.
+    fn sub(self, other: Self) -> Self;
+    /// `self · other`.
+    fn mul(self, other: Self) -> Self;
+    /// `self²`.
+    fn square(self) -> Self {
+        self.mul(self)
+    }
+    /// Bit `i` is set if lane `i` is zero.
+    fn zeros(self) -> u32;
+    /// The inverses; zero for zero.
+    fn inverse(self) -> Self;
+
+    /// The same element in every lane.
+    #[inline(always)]
+    fn splat(element: Self::Element) -> Self {
+        Self::gather(|_| element)
+    }
+    /// One in every lane.
+    #[inline(always)]
+    fn one() -> Self {
+        Self::splat(Self::Element::ONE)
+    }
+    /// The only lane's element, or the first of several.
+    #[inline(always)]
+    fn first(self) -> Self::Element {
+        let mut first = Self::Element::ZERO;
+        self.scatter(|i, element| {
+            if i == 0 {
+                first = element;
+            }
+        });
+        first
+    }
+}
+
+/// A field element in memory.
+pub(super) trait Element: Copy + Debug + Default + Eq + Send + Sync + 'static {
+    /// Zero, as no limb set.
+    const ZERO: Self;
+    /// One.
+    const ONE: Self;
+    /// Whether no limb is set. This is one of zero's two representatives.
+    fn is_blank(&self) -> bool;
+    /// The additive inverse.
+    fn negated(&self) -> Self;
+    /// The representative below p.
+    fn reduced(&self) -> Self;
+}
+
+/// `x^(p−2)` by windows of four bits: the inverses of all lanes at once.
+#[inline(always)]
+pub(super) fn inverse_by_power<L: Lanes>(x: L, p: &Limbs) -> L {
+    let (exponent, _) = subtract(p, &[2, 0, 0, 0]);
+    let mut powers = [L::one(); 16];
+    for i in 1..16 {
+        powers[i] = powers[i - 1].mul(x);
+    }
+    let mut result = L::one();
+    for nibble in (0..64).rev() {
+        for _ in 0..4 {
+            result = result.square();
+        }
+        result = result.mul(powers[(exponent[nibble / 16] >> (4 * (nibble % 16)) & 15) as usize]);
+    }
+    result
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,34 @@
+//! The values on the odd coset are the reference engine's.
+
+use ark_ff::UniformRand;
+use tacit_circuits::r1cs::Statement;
+
+use super::super::engine::Plain;
+use super::*;
+use crate::backend::reference::qap;
+use crate::progress::Silent;
+use crate::{setup, testing};
+
+#[test]
+fn odd_values_are_those_of_the_reference() {
+    let assignment = testing::powers().assignment();
+    let size = setup::domain_size(assignment.az.len(), assignment.public.len()).unwrap();
+    let expected = qap::odd_values(&assignment, size, &Silent);
+    let values = odd_values::<Plain>(&assignment, &Domain::new(size), &Silent);
+    assert_eq!(values.len(), expected.len());
+    for (value, expected) in values.iter().zip(expected) {
+        assert_eq!(*value, expected.into_bigint().0);
+    }
+}
+
+#[test]
+fn standard_forms_are_those_of_arkworks() {
+    let mut rng = testing::rng(3);
+    let values: Vec<F> = [F::from(0u64), F::ONE, -F::ONE]
+        .into_iter()
+        .chain((0..100).map(|_| F::rand(&mut rng)))
+        .collect();
+    for (standard, value) in standard::<Plain>(&values[..7], &values[7..]).iter().zip(&values) {
+        assert_eq!(*standard, value.into_bigint().0);
+    }
+}
