@@ -129,11 +129,13 @@ pub enum AdmissionError {
         /// The oldest state accepted.
         oldest: u32,
     },
-    /// No room for this fee.
-    #[error("the mempool is full; a fee above {above} would find room")]
+    /// No room beside what was promised; a higher fee does not make any.
+    #[error("the mempool is full of {waiting} promised transfers; batch {next} makes room")]
     MempoolFull {
-        /// The lowest fee that would have to leave.
-        above: Amount,
+        /// How many transfers wait.
+        waiting: usize,
+        /// The next batch to seal.
+        next: u32,
     },
     /// These very bytes were refused before.
     #[error("these bytes were refused before: the proof does not verify")]
@@ -192,12 +194,6 @@ impl From<TransferRule> for AdmissionError {
             TransferRule::ZeroNullifier => Self::ZeroNullifier,
             TransferRule::UnknownFee(code) => Self::UnknownFee(code),
         }
-    }
-}
-
-impl From<Full> for AdmissionError {
-    fn from(full: Full) -> Self {
-        Self::MempoolFull { above: full.above }
     }
 }
 
@@ -298,7 +294,9 @@ pub(crate) fn screen(
         }
     }
     let anchor_root = check_anchor(context, transfer.anchor)?;
-    context.mempool.make_room(fee, bytes.len())?;
+    let next = context.next;
+    let full = |Full { waiting }| AdmissionError::MempoolFull { waiting, next };
+    context.mempool.check_room(bytes.len()).map_err(full)?;
     if context.refusals.contains(bytes, &anchor_root) {
         return Err(AdmissionError::KnownBadProof);
     }

@@ -22,7 +22,7 @@ use tacit_protocol::ledger;
 use tacit_protocol::note::{Commitment, Nullifier};
 use tacit_protocol::params::{ChainParams, CircuitKey, FeeTable, Genesis, RULES_VERSION};
 use tacit_protocol::peg::vault::{DepositCoin, VaultPlan, plan_vault_tx};
-use tacit_protocol::peg::{BlockInput, Coin, DepositTerms, Exit, ExitScript, FeeRate, TxInput, VaultTip};
+use tacit_protocol::peg::{BlockInput, Coin, Exit, ExitScript, FeeRate, TxInput, VaultTip};
 use tacit_protocol::transfer::{ProofBytes, Transfer, TransferBody, TransferId};
 use tacit_protocol::{Amount, F, Network};
 use tacit_verifier::Rules;
@@ -372,26 +372,33 @@ impl Chain {
 
     /// A vault transaction that sweeps `count` deposits of 100,000 sat.
     pub(crate) fn sweep(&mut self, count: usize, register: bool) -> TxInput {
+        let deposits: Vec<_> = (0..count)
+            .map(|_| {
+                let n = self.fresh();
+                self.deposit(n, n, register)
+            })
+            .collect();
+        self.sweep_of(&deposits)
+    }
+
+    /// A deposit of 100,000 sat in output `n`, for the note of `inner`.
+    pub(crate) fn deposit(&self, n: u64, inner: u64, register: bool) -> DepositCoin {
+        let (inner, refund, at) = (F::from(inner), key(4), outpoint(n));
+        if register {
+            let registration = Registration { inner, refund };
+            self.register.0.lock().expect("no panic").insert(at, registration);
+        }
+        DepositCoin {
+            outpoint: at,
+            amount: sats(100_000),
+            terms: world().rules.params().genesis().deposit_terms(inner, refund),
+        }
+    }
+
+    /// A vault transaction that sweeps these.
+    pub(crate) fn sweep_of(&mut self, deposits: &[DepositCoin]) -> TxInput {
         let tip = table::vault_tip(&*self.store).expect("memory").expect("genesis");
         let genesis = world().rules.params().genesis();
-        let mut deposits = Vec::new();
-        for _ in 0..count {
-            let (n, refund) = (self.fresh(), key(4));
-            let terms: DepositTerms = genesis.deposit_terms(F::from(n), refund);
-            let at = outpoint(n);
-            deposits.push(DepositCoin {
-                outpoint: at,
-                amount: sats(100_000),
-                terms,
-            });
-            if register {
-                let registration = Registration {
-                    inner: F::from(n),
-                    refund,
-                };
-                self.register.0.lock().expect("no panic").insert(at, registration);
-            }
-        }
         let own = genesis.anchor_keys().script_pubkey();
         let txout = TxOut {
             value: bitcoin::Amount::from_sat(1_000_000),
@@ -408,7 +415,7 @@ impl Chain {
                 amount: sats(tip.txout.value.to_sat()),
             },
             federation: genesis.federation_key,
-            deposits: &deposits,
+            deposits,
             withdrawals: &[],
             coins: &coins,
             q: rate,

@@ -2,13 +2,11 @@
 //!
 //! Bounded in number and bytes. Indexed by identifier (a re-randomised proof is the same transfer)
 //! and by nullifier (two transfers here never spend one note: the first one counts). When it is
-//! full, a newcomer takes the place of those that pay least, if it pays more than each of them. The
+//! full, a newcomer is refused whatever it pays: everything here was promised by a signed receipt. The
 //! disk is the caller's: this is the picture of it in memory.
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use tacit_protocol::Amount;
 use tacit_protocol::note::Nullifier;
 use tacit_protocol::transfer::TransferId;
 use tacit_verifier::VerifiedTransfer;
@@ -20,8 +18,6 @@ use crate::config::Time;
 pub struct Entry {
     /// The transfer, with the root it was verified against.
     pub verified: VerifiedTransfer,
-    /// Its fee.
-    pub fee: Amount,
     /// When it came.
     pub arrived: Time,
     /// The batch it was promised for.
@@ -33,8 +29,8 @@ pub struct Entry {
 /// There is no room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Full {
-    /// A fee must be above this.
-    pub above: Amount,
+    /// How many transfers wait.
+    pub waiting: usize,
 }
 
 /// The bounded queue.
@@ -45,7 +41,6 @@ pub struct Mempool {
     entries: BTreeMap<u64, Entry>,
     by_id: HashMap<TransferId, u64>,
     by_nullifier: HashMap<Nullifier, u64>,
-    by_fee: BTreeSet<(Amount, Reverse<u64>)>,
     by_expiry: BTreeSet<(u32, u64)>,
     bytes: usize,
 }
@@ -60,7 +55,6 @@ impl Mempool {
             entries: BTreeMap::new(),
             by_id: HashMap::new(),
             by_nullifier: HashMap::new(),
-            by_fee: BTreeSet::new(),
             by_expiry: BTreeSet::new(),
             bytes: 0,
         }
@@ -113,26 +107,14 @@ impl Mempool {
         Some(self.entries.get(self.by_nullifier.get(nf)?)?.verified.id())
     }
 
-    /// Who has to leave so that a transfer of `size` bytes and this fee fits; mostly nobody.
+    /// Whether a transfer of `size` bytes fits beside those that were promised.
     ///
     /// # Errors
-    /// [`Full`] if some of them pay as much.
-    pub fn make_room(&self, fee: Amount, size: usize) -> Result<Vec<u64>, Full> {
-        let (mut count, mut bytes) = (self.len() + 1, self.bytes.saturating_add(size));
-        let mut victims = Vec::new();
-        let mut cheapest = self.by_fee.iter();
-        while count > self.max_transfers || bytes > self.max_bytes {
-            match cheapest.next() {
-                Some((paid, Reverse(seq))) if *paid < fee => {
-                    victims.push(*seq);
-                    count -= 1;
-                    bytes -= self.entries[seq].size;
-                }
-                Some((paid, _)) => return Err(Full { above: *paid }),
-                None => return Err(Full { above: Amount::MAX }),
-            }
-        }
-        Ok(victims)
+    /// [`Full`].
+    pub fn check_room(&self, size: usize) -> Result<(), Full> {
+        let fits = self.len() < self.max_transfers && self.bytes.saturating_add(size) <= self.max_bytes;
+        let waiting = self.len();
+        if fits { Ok(()) } else { Err(Full { waiting }) }
     }
 
     /// The arrival number after the last.
@@ -148,7 +130,6 @@ impl Mempool {
         for nf in body.nf {
             self.by_nullifier.insert(nf, seq);
         }
-        self.by_fee.insert((entry.fee, Reverse(seq)));
         self.by_expiry.insert((body.expiry, seq));
         self.bytes += entry.size;
         self.entries.insert(seq, entry);
@@ -162,7 +143,6 @@ impl Mempool {
         for nf in &body.nf {
             self.by_nullifier.remove(nf);
         }
-        self.by_fee.remove(&(entry.fee, Reverse(seq)));
         self.by_expiry.remove(&(body.expiry, seq));
         self.bytes -= entry.size;
         Some(entry)

@@ -143,9 +143,6 @@ pub enum DropReason {
     /// Its fee or exit does not fit what is shielded.
     #[error("its exit or fee exceeds what is shielded")]
     Supply,
-    /// A transfer that pays more took its place.
-    #[error("a transfer with a higher fee took its place in the full mempool")]
-    Evicted,
     /// It does not verify any more, after damage on disk or new chain parameters.
     #[error("it does not verify under the chain's parameters")]
     Invalid,
@@ -160,7 +157,6 @@ impl DropReason {
             Self::Spent(_) => "spent",
             Self::AnchorReplaced(_) => "anchor-replaced",
             Self::Supply => "supply",
-            Self::Evicted => "evicted",
             Self::Invalid => "invalid",
         }
     }
@@ -192,8 +188,7 @@ impl Encode for Rejection {
                 out.extend_from_slice(&anchor.to_le_bytes());
             }
             DropReason::Supply => out.push(4),
-            DropReason::Evicted => out.push(5),
-            DropReason::Invalid => out.push(6),
+            DropReason::Invalid => out.push(5),
         }
     }
 }
@@ -208,8 +203,7 @@ impl Decode for Rejection {
             2 => DropReason::Spent(Nullifier::decode_from(reader)?),
             3 => DropReason::AnchorReplaced(reader.u32()?),
             4 => DropReason::Supply,
-            5 => DropReason::Evicted,
-            6 => DropReason::Invalid,
+            5 => DropReason::Invalid,
             _ => return Err(DecodeError::Unknown("reason of a rejection")),
         };
         Ok(Self { batch, reason })

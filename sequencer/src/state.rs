@@ -22,6 +22,7 @@ use tacit_protocol::transfer::{ProofBytes, TransferId};
 use tacit_verifier::batch::{BatchError, anchor_roots, record, resolve};
 use tacit_verifier::chain::records::{Place, Swept};
 use tacit_verifier::chain::table;
+use tacit_verifier::groth16::{self, Proof};
 use tacit_verifier::{Rules, TransferError};
 use thiserror::Error;
 
@@ -149,6 +150,19 @@ impl PendingBatch {
         [self.before, self.sealed.batch.state, self.digest]
     }
 
+    /// Whether this is the proof it has.
+    fn has(&self, proof: &ProofBytes) -> bool {
+        self.proof.as_ref() == Some(proof)
+    }
+
+    /// Whether a proof is one of this batch's statement.
+    fn proves(&self, rules: &Rules, proof: &ProofBytes) -> bool {
+        let key = rules.batch_key(self.sealed.batch.shape);
+        let decoded = Proof::from_bytes(&proof.0).ok();
+        key.zip(decoded)
+            .is_some_and(|(key, proof)| groth16::verify(key, &self.public_inputs(), &proof).is_ok())
+    }
+
     /// Whether the batch does on `kv` exactly what it did when it was computed.
     fn still_stands(&self, rules: &Rules, kv: &dyn KvRead, height: u32) -> Result<bool, KvError> {
         if ledger::tip(kv)?.commitment() != self.before {
@@ -248,7 +262,9 @@ impl Pending {
         Ok(Some(ledger::apply_traced(&mut overlay, &batch.data, chain)?))
     }
 
-    /// Makes `sealed` the pending batches on top of `canonical`, whose last block has `height`.
+    /// Makes `sealed` the pending batches on top of `canonical`, whose last block has `height`. A
+    /// proof on disk is taken if it is of the batch as it stands now: the statement names the outpoints
+    /// of deposits, which a reorganisation can exchange while batch and state stay the same.
     ///
     /// Returns the first batch that cannot stand there and the rule; those before it are pending.
     ///
@@ -294,7 +310,13 @@ impl Pending {
                     Err(StepError::Kv(error)) => return Err(error),
                 },
             };
-            batch.proof = proof;
+            batch.proof = proof.filter(|proof| batch.has(proof) || batch.proves(rules, proof));
+            if proof.is_some() && batch.proof.is_none() {
+                tracing::warn!(
+                    number,
+                    "a proof is about other deposits than the batch; proving again"
+                );
+            }
             self.push(batch);
         }
         Ok(None)

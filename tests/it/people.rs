@@ -14,6 +14,7 @@ use tacit_wallet::api::{
     Range, Receipt, RegisterDeposit, Status, SubtreeRoots, Supply, TransferStatus, WithdrawalQuery,
     WithdrawalStatus,
 };
+use tacit_wallet::send::SendError;
 use tacit_wallet::{KdfParams, Payment, Place, Seed, Sent, Session, Wallet, WalletError};
 
 use crate::setting::{Ground, Setting};
@@ -138,7 +139,10 @@ impl Person {
             caught: RefCell::default(),
         };
         match self.send_through(setting, &catcher, payment) {
-            Err(WalletError::Api(ApiError::MempoolFull)) => {}
+            Err(WalletError::Send(SendError::Refused {
+                error: ApiError::MempoolFull { .. },
+                ..
+            })) => {}
             other => bail!("the transfer was not caught: {other:?}"),
         }
         catcher.caught.into_inner().context("nothing was handed in")
@@ -163,7 +167,7 @@ struct Catcher<'a> {
 impl NodeApi for Catcher<'_> {
     fn submit_transfer(&self, transfer: &Transfer) -> Result<Receipt, ApiError> {
         *self.caught.borrow_mut() = Some(transfer.clone());
-        Err(ApiError::MempoolFull)
+        Err(ApiError::MempoolFull { batch: 0 })
     }
     fn status(&self) -> Result<Status, ApiError> {
         self.inner.status()

@@ -40,7 +40,7 @@ pub(crate) struct Database {
     pub(crate) notes: BTreeMap<u64, NoteRecord>,
     /// What happened, in the order of batches and slots.
     pub(crate) history: Vec<Event>,
-    /// Transfers this wallet made, until they are final.
+    /// Transfers this wallet made, until it is final whether they count.
     pub(crate) outgoing: Vec<Outgoing>,
     /// Outputs on Bitcoin that pay to deposit addresses of this wallet.
     pub(crate) deposits: Vec<DepositOutput>,
@@ -280,6 +280,16 @@ pub(crate) struct Outgoing {
     pub(crate) receipt: Option<Receipt>,
     /// The batch it is in, once it is.
     pub(crate) batch: Option<u32>,
+    /// Why it counts as not sent; whoever has its bytes may still include it ([`crate::refused`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) refused: Option<String>,
+}
+
+impl Outgoing {
+    /// Whether the wallet waits for it to be included, or saw it in a batch.
+    pub(crate) fn is_live(&self) -> bool {
+        self.refused.is_none()
+    }
 }
 
 /// How far a deposit output is.

@@ -33,6 +33,11 @@ impl Balance {
 pub enum EntryState {
     /// Handed in, in no batch yet.
     Sent,
+    /// Refused: it counts as not sent.
+    Refused {
+        /// Whoever kept it could still include it until this batch is final.
+        until: u32,
+    },
     /// In a batch that is not on Bitcoin yet.
     Pending,
     /// On Bitcoin, `depth` blocks deep.
@@ -80,7 +85,8 @@ impl Wallet {
                 record.v,
             );
         }
-        balance.pending_change = sum(self.waiting().map(|outgoing| outgoing.change));
+        let on_their_way = self.waiting().filter(|outgoing| outgoing.is_live());
+        balance.pending_change = sum(on_their_way.map(|outgoing| outgoing.change));
         let open = self.db.deposits.iter().filter(|output| {
             !matches!(
                 output.progress,
@@ -116,7 +122,12 @@ impl Wallet {
             amount: outgoing.amount,
             fee: outgoing.fee,
             batch: None,
-            state: EntryState::Sent,
+            state: if outgoing.is_live() {
+                EntryState::Sent
+            } else {
+                let until = outgoing.transfer.body.expiry;
+                EntryState::Refused { until }
+            },
         });
         happened.chain(waiting).collect()
     }

@@ -10,6 +10,7 @@
 //!   scan     a batch → notes, spends, events                   tree  roots and paths
 //!   sync     follow a node              select  notes, anchor, expiry
 //!   builder  body, signature, statement                         send  select → … → hand in
+//!   refused  what was not taken and may still count
 //!   deposit  Bitcoin → notes            history balance and what happened
 //! ```
 
@@ -19,6 +20,7 @@ mod db;
 pub mod deposit;
 pub mod history;
 pub mod prover;
+mod refused;
 pub mod scan;
 pub mod seed;
 pub mod select;

@@ -259,6 +259,7 @@ impl Scanner<'_> {
         let made = self.db.outgoing.iter_mut().find(|outgoing| outgoing.txid == txid);
         let recipient = made.and_then(|outgoing| {
             outgoing.batch = Some(batch);
+            outgoing.refused = None;
             match &outgoing.what {
                 EventKind::Sent { recipient } => recipient.clone(),
                 EventKind::Received { .. }

@@ -2,7 +2,8 @@
 //!
 //! A transfer spends at most two notes. If one suffices the smallest such is taken, else the pair
 //! with the smallest sufficient sum. If more are needed, notes are merged by transfers to oneself
-//! first; [`select`] says which, how many and at what cost.
+//! first; [`select`] says which, how many and at what cost. Where refused transfers could still count,
+//! the choice shares a note with each of them, so that at most one of them all is paid: [`select_against`].
 
 use tacit_protocol::Amount;
 use tacit_protocol::note::Position;
@@ -30,8 +31,8 @@ pub enum Selection {
 /// Transfers to oneself that come before a payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MergePlan {
-    /// Pairs that can be merged now, at the same time.
-    pub now: Vec<[Candidate; 2]>,
+    /// Notes that can be merged now, at the same time: two each, or one that only changes places.
+    pub now: Vec<Vec<Candidate>>,
     /// Merges needed in all, these included.
     pub transfers: usize,
     /// Fees of all merges.
@@ -79,6 +80,104 @@ pub fn select(candidates: &[Candidate], amount: Amount, fee: Amount) -> Result<S
     merge_plan(&sorted, target, fee).map(Selection::Merge)
 }
 
+/// As [`select`], but whatever is spent first shares a note with each of `rivals`: the notes of
+/// transfers that may still be included although they were refused. A note is spent once, so a rival
+/// and this payment cannot both count.
+///
+/// # Errors
+/// [`SelectError`].
+pub fn select_against(
+    candidates: &[Candidate],
+    rivals: &[Vec<Position>],
+    amount: Amount,
+    fee: Amount,
+) -> Result<Selection, SelectError> {
+    let Some(first) = rivals.first() else {
+        return select(candidates, amount, fee);
+    };
+    let target = amount.checked_add(fee).ok_or(SelectError::TooLarge)?;
+    let hits = |chosen: &[Candidate]| rivals.iter().all(|rival| touches(chosen, rival));
+    let single = candidates.iter().filter(|c| c.v >= target && hits(&[**c]));
+    if let Some(single) = single.min_by_key(|c| (c.v, c.position)) {
+        return Ok(Selection::Direct(vec![*single]));
+    }
+    let pairs = candidates
+        .iter()
+        .filter(|c| first.contains(&c.position))
+        .flat_map(|a| candidates.iter().map(move |b| [*a, *b]))
+        .filter(|[a, b]| a.position != b.position && hits(&[*a, *b]));
+    let paying = pairs.filter_map(|pair| Some((total(&pair)?, pair)));
+    if let Some((_, pair)) = paying
+        .filter(|(sum, _)| *sum >= target)
+        .min_by_key(|(sum, _)| *sum)
+    {
+        return Ok(Selection::Direct(pair.to_vec()));
+    }
+    displace(candidates, rivals, amount, fee).map(Selection::Merge)
+}
+
+/// Merges that make every rival void, and what has to follow them.
+fn displace(
+    candidates: &[Candidate],
+    rivals: &[Vec<Position>],
+    amount: Amount,
+    fee: Amount,
+) -> Result<MergePlan, SelectError> {
+    let available = total(candidates).ok_or(SelectError::TooLarge)?;
+    let mut left = candidates.to_vec();
+    let mut open: Vec<&Vec<Position>> = rivals.iter().collect();
+    let (mut now, mut merged) = (Vec::new(), Vec::new());
+    while let Some(rival) = open.first() {
+        let missing = SelectError::Insufficient {
+            needed: fee,
+            available,
+        };
+        let of_rival = left.iter().filter(|c| rival.contains(&c.position));
+        let a = *of_rival.max_by_key(|c| c.v).ok_or(missing)?;
+        left.retain(|c| c.position != a.position);
+        let worth = |c: &&Candidate| (open.iter().filter(|r| r.contains(&c.position)).count(), c.v);
+        let mut step = vec![a];
+        if let Some(b) = left.iter().max_by_key(worth).copied() {
+            left.retain(|c| c.position != b.position);
+            step.push(b);
+        }
+        let after = total(&step).and_then(|sum| sum.checked_sub(fee)).ok_or(missing)?;
+        merged.push(Candidate {
+            position: a.position,
+            v: after,
+        });
+        open.retain(|rival| !touches(&step, rival));
+        now.push(step);
+    }
+    left.extend(merged);
+    let spent = multiply(fee, now.len()).ok_or(SelectError::TooLarge)?;
+    let (more, fees) = match select(&left, amount, fee) {
+        Ok(Selection::Direct(_)) => (0, Amount::ZERO),
+        Ok(Selection::Merge(plan)) => (plan.transfers, plan.fees),
+        Err(SelectError::Insufficient { needed, .. }) => {
+            let needed = needed.checked_add(spent).ok_or(SelectError::TooLarge)?;
+            return Err(SelectError::Insufficient { needed, available });
+        }
+        Err(error) => return Err(error),
+    };
+    Ok(MergePlan {
+        transfers: now.len() + more,
+        fees: spent.checked_add(fees).ok_or(SelectError::TooLarge)?,
+        now,
+    })
+}
+
+/// Whether one of the chosen notes is one of these.
+fn touches(chosen: &[Candidate], notes: &[Position]) -> bool {
+    chosen.iter().any(|c| notes.contains(&c.position))
+}
+
+fn total(candidates: &[Candidate]) -> Option<Amount> {
+    candidates
+        .iter()
+        .try_fold(Amount::ZERO, |sum, c| sum.checked_add(c.v))
+}
+
 /// The pair with the smallest sum not below `target`; `sorted` ascends.
 fn best_pair(sorted: &[Candidate], target: Amount) -> Option<[Candidate; 2]> {
     let (mut low, mut high) = (0, sorted.len().checked_sub(1)?);
@@ -110,7 +209,7 @@ fn merge_plan(descending: &[Candidate], target: Amount, fee: Amount) -> Result<M
             let pairs = descending[..=i]
                 .rchunks_exact(2)
                 .take(transfers)
-                .map(|pair| [pair[0], pair[1]]);
+                .map(<[Candidate]>::to_vec);
             return Ok(MergePlan {
                 now: pairs.collect(),
                 transfers,

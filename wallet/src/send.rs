@@ -2,7 +2,8 @@
 //!
 //! A transfer is saved before it leaves the machine, so a crash or a lost connection never makes the
 //! wallet spend a note twice: the next sync finds out what became of it. When the node finds the
-//! anchor too old, the same signed body is proven again against the latest state.
+//! anchor too old, the same signed body is proven again against the latest state. A refusal is only the
+//! node's word, so the next payment spends the same notes: [`crate::refused`].
 
 use rand_core::CryptoRngCore;
 use tacit_protocol::Amount;
@@ -23,10 +24,10 @@ use crate::wallet::{Wallet, WalletError};
 /// Why a transfer was not sent.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum SendError {
-    /// The money stands in too many notes.
+    /// The money stands in too many notes, or notes of refused transfers are in the way.
     #[error(
-        "the amount needs more than two notes: merge first, by {transfers} transfers to yourself \
-         that cost {fees} in all, then send"
+        "the payment needs more than two notes, counting those of refused transfers that could still \
+         be included: merge first, by {transfers} transfers to yourself that cost {fees} in all, then send"
     )]
     NeedsMerge {
         /// Merges needed.
@@ -53,6 +54,20 @@ pub enum SendError {
     BadReceipt {
         /// The transfer.
         txid: TransferId,
+    },
+    /// The node says that it did not take it.
+    #[error(
+        "{error}. Transfer {txid} counts as not sent. If the node kept it all the same, it could be \
+         included until batch {until} is final; so your next payment spends the same notes, and \
+         only one of the two can count"
+    )]
+    Refused {
+        /// The transfer.
+        txid: TransferId,
+        /// Why, in the node's words.
+        error: ApiError,
+        /// Last batch that could include it.
+        until: u32,
     },
     /// Nobody knows whether the node has it.
     #[error(
@@ -90,10 +105,12 @@ impl std::fmt::Debug for Session<'_> {
 }
 
 /// A transfer on its way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sent {
     /// Identifier.
     pub txid: TransferId,
+    /// Refused transfers that it shares a note with: at most one of them all is included.
+    pub replaces: Vec<TransferId>,
     /// Amount that left.
     pub amount: Amount,
     /// Fee.
@@ -116,7 +133,7 @@ impl Wallet {
     /// [`WalletError`]; [`SendError::NeedsMerge`] if [`Wallet::merge_for`] has to be called first.
     pub fn send(&mut self, session: &mut Session<'_>, payment: &Payment) -> Result<Sent, WalletError> {
         let fee = self.fee(session)?;
-        match select::select(&self.spendable(), payment.amount(), fee.fee)? {
+        match self.select(payment, fee.fee)? {
             Selection::Direct(inputs) => self.send_from(session, &inputs, payment, fee.fee_code),
             Selection::Merge(plan) => {
                 let (transfers, fees) = (plan.transfers, plan.fees);
@@ -136,12 +153,12 @@ impl Wallet {
         payment: &Payment,
     ) -> Result<Vec<Sent>, WalletError> {
         let fee = self.fee(session)?;
-        match select::select(&self.spendable(), payment.amount(), fee.fee)? {
+        match self.select(payment, fee.fee)? {
             Selection::Direct(_) => Ok(Vec::new()),
             Selection::Merge(plan) => plan
                 .now
                 .iter()
-                .map(|pair| self.send_from(session, pair, &Payment::Merge, fee.fee_code))
+                .map(|notes| self.send_from(session, notes, &Payment::Merge, fee.fee_code))
                 .collect(),
         }
     }
@@ -166,6 +183,11 @@ impl Wallet {
             to,
             max_l1_fee,
         })
+    }
+
+    fn select(&self, payment: &Payment, fee: Amount) -> Result<Selection, WalletError> {
+        let (notes, rivals) = (self.spendable(), self.rivals());
+        Ok(select::select_against(&notes, &rivals, payment.amount(), fee)?)
     }
 
     /// The fee to pay, checked against the chain's table and the user's limit.
@@ -214,12 +236,16 @@ impl Wallet {
             expiry: expiry_after(self.db.tip()),
         };
         let signed = build(&self.keys, &self.params, &plan, session.rng)?;
+        let replaces = self.replaced_by(&inputs);
         let mut anchor = self.choose_anchor(&signed);
         for attempt in 1..=ATTEMPTS {
             let transfer = self.prove(session, &signed, anchor)?;
             self.remember(session, &signed, &transfer, payment)?;
             match session.api.submit_transfer(&transfer) {
-                Ok(receipt) => return self.accept(session, &signed, &transfer, payment, receipt),
+                Ok(receipt) => {
+                    let sent = self.accept(session, &signed, &transfer, payment, receipt)?;
+                    return Ok(Sent { replaces, ..sent });
+                }
                 Err(ApiError::UnknownAnchor { .. }) if attempt < ATTEMPTS => {
                     self.sync(session.api, &mut |_| (), session.rng)?;
                     anchor = self.db.tip();
@@ -230,7 +256,8 @@ impl Wallet {
                             .is_some_and(|record| record.spent.is_none())
                     };
                     if !signed.spent().all(there) {
-                        self.forget(session, signed.txid())?;
+                        self.give_up(signed.txid(), "its notes changed while it was made");
+                        self.save(session.rng)?;
                         return Err(SendError::Changed.into());
                     }
                 }
@@ -308,6 +335,7 @@ impl Wallet {
             created: session.now,
             receipt: None,
             batch: None,
+            refused: None,
         });
         self.save(session.rng)
     }
@@ -335,6 +363,7 @@ impl Wallet {
         self.save(session.rng)?;
         Ok(Sent {
             txid,
+            replaces: Vec::new(),
             amount: payment.amount(),
             fee: signed.fee(),
             change: signed.change(),
@@ -343,24 +372,27 @@ impl Wallet {
         })
     }
 
-    /// Frees the notes if the node surely did not take the transfer.
+    /// What to make of an answer that is no receipt.
     fn refused(&mut self, session: &mut Session<'_>, txid: TransferId, error: ApiError) -> WalletError {
         let unclear = matches!(
             error,
-            ApiError::Transport(_) | ApiError::BadAnswer(_) | ApiError::Internal(_) | ApiError::Busy
+            ApiError::Transport(_)
+                | ApiError::BadAnswer(_)
+                | ApiError::Internal(_)
+                | ApiError::Busy
+                | ApiError::SequencerUnavailable { .. }
         );
         if unclear {
             return SendError::Unanswered { txid, error }.into();
         }
-        match self.forget(session, txid) {
-            Ok(()) => error.into(),
+        if let ApiError::Conflict { txid: other, .. } = &error {
+            self.take_back_refusal(*other);
+        }
+        let until = self.give_up(txid, &error.to_string());
+        match self.save(session.rng) {
+            Ok(()) => SendError::Refused { txid, error, until }.into(),
             Err(failed) => failed,
         }
-    }
-
-    fn forget(&mut self, session: &mut Session<'_>, txid: TransferId) -> Result<(), WalletError> {
-        self.db.outgoing.retain(|outgoing| outgoing.txid != txid);
-        self.save(session.rng)
     }
 }
 

@@ -3,8 +3,8 @@
 //! 1. Compare state commitments from the last final batch on; where they differ, forget what comes
 //!    after the last batch that agrees (a pending batch was made anew, or Bitcoin was reorganised).
 //! 2. Read and scan what is new; every batch is checked ([`crate::scan`]).
-//! 3. Look after transfers on their way: hand them in again if the node forgot them, drop those that
-//!    can no longer be included, so that their notes can be spent again.
+//! 3. Look after transfers on their way: hand them in again if the node forgot them, give up those
+//!    that can no longer be included, so that their notes can be spent again ([`crate::refused`]).
 
 use rand_core::CryptoRngCore;
 use tacit_protocol::F;
@@ -243,21 +243,14 @@ impl Wallet {
         Ok(None)
     }
 
-    /// Hands in again what the node forgot and drops what can no longer be included.
+    /// Hands in again what the node forgot, gives up what can no longer be included as things stand,
+    /// and forgets what is settled for good.
     fn look_after_outgoing(&mut self, api: &dyn NodeApi) -> Result<Vec<Dropped>, WalletError> {
-        let final_batches: Vec<bool> = self
-            .db
-            .outgoing
-            .iter()
-            .map(|o| o.batch.is_some_and(|batch| self.is_final(batch)))
-            .collect();
-        let mut done = final_batches.iter();
-        self.db
-            .outgoing
-            .retain(|_| !done.next().expect("one flag per transfer"));
+        self.forget_settled();
         let mut dropped = Vec::new();
         for outgoing in &self.db.outgoing {
             if outgoing.batch.is_none()
+                && outgoing.is_live()
                 && let Some(reason) = self.fate(api, outgoing)?
             {
                 dropped.push(Dropped {
@@ -266,9 +259,10 @@ impl Wallet {
                 });
             }
         }
-        self.db
-            .outgoing
-            .retain(|outgoing| !dropped.iter().any(|d| d.txid == outgoing.txid));
+        for Dropped { txid, reason } in &dropped {
+            self.give_up(*txid, reason);
+        }
+        self.forget_settled();
         Ok(dropped)
     }
 
@@ -291,7 +285,12 @@ impl Wallet {
         if self.db.tip() >= outgoing.transfer.body.expiry {
             return Ok(Some("it expired".into()));
         }
-        match api.transfer_status(outgoing.txid)? {
+        let status = match api.transfer_status(outgoing.txid) {
+            // It may come back; the batches that were read are good all the same.
+            Err(ApiError::SequencerUnavailable { .. }) => return Ok(None),
+            answer => answer?,
+        };
+        match status {
             TransferStatus::Pending | TransferStatus::Batched { .. } => Ok(None),
             TransferStatus::Rejected { reason } => Ok(Some(reason)),
             TransferStatus::Unknown => match api.submit_transfer(&outgoing.transfer) {

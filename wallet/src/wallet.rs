@@ -233,9 +233,11 @@ impl Wallet {
             .is_some_and(|depth| depth >= u32::from(self.params.genesis().finality_depth))
     }
 
-    /// Notes that no transfer spends, neither in a batch nor on its way.
+    /// Notes that no transfer spends, neither in a batch nor on its way. Those of refused transfers
+    /// are among them: what is sent next has to spend them ([`crate::refused`]).
     pub(crate) fn unspent(&self) -> impl Iterator<Item = (Position, &NoteRecord)> {
-        let leaving = |position: &u64| self.db.outgoing.iter().any(|o| o.inputs.contains(position));
+        let live = || self.db.outgoing.iter().filter(|o| o.is_live());
+        let leaving = move |position: &u64| live().any(|o| o.inputs.contains(position));
         self.db
             .notes
             .iter()

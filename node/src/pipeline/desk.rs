@@ -26,7 +26,7 @@ fn refusal(error: AdmissionError) -> ApiError {
         AdmissionError::UnknownAnchor(anchor) | AdmissionError::StaleAnchor { anchor, .. } => {
             ApiError::UnknownAnchor { anchor }
         }
-        AdmissionError::MempoolFull { .. } => ApiError::MempoolFull,
+        AdmissionError::MempoolFull { next, .. } => ApiError::MempoolFull { batch: next },
         AdmissionError::NotSynced => ApiError::NotSynced { height: 0, target: 0 },
         AdmissionError::Halted(halt) => ApiError::Halted {
             reason: halt.to_string(),

@@ -13,6 +13,16 @@ use tacit_wallet::api::{
 use crate::rpc::client::RpcClient;
 use crate::service::Desk;
 
+/// What the caller is told of a call that was passed on: that it was the sequencer which did not answer.
+fn passed_on<T>(answer: Result<T, ApiError>) -> Result<T, ApiError> {
+    answer.map_err(|error| match error.code() {
+        Some(_) => error,
+        None => ApiError::SequencerUnavailable {
+            reason: error.to_string(),
+        },
+    })
+}
+
 /// Passes calls on; reads stay on this node's own state.
 pub(super) struct Forward {
     client: RpcClient,
@@ -30,23 +40,23 @@ impl Forward {
 
 impl Desk for Forward {
     fn submit_transfer(&self, transfer: &Transfer) -> Result<Receipt, ApiError> {
-        self.client.submit_transfer(transfer)
+        passed_on(self.client.submit_transfer(transfer))
     }
 
     fn waiting_transfer(&self, txid: TransferId) -> Result<TransferStatus, ApiError> {
-        self.client.transfer_status(txid)
+        passed_on(self.client.transfer_status(txid))
     }
 
     fn register_deposit(&self, deposit: &RegisterDeposit) -> Result<DepositStatus, ApiError> {
-        self.client.register_deposit(deposit)
+        passed_on(self.client.register_deposit(deposit))
     }
 
     fn deposit_status(&self, outpoint: OutPoint) -> Result<DepositStatus, ApiError> {
-        self.client.deposit_status(outpoint)
+        passed_on(self.client.deposit_status(outpoint))
     }
 
     fn fee_estimate(&self) -> Result<FeeEstimate, ApiError> {
-        self.client.fee_estimate()
+        passed_on(self.client.fee_estimate())
     }
 
     fn mempool(&self) -> u32 {
@@ -64,3 +74,6 @@ impl Desk for Forward {
         read(&*self.store)
     }
 }
+
+#[cfg(test)]
+mod tests;

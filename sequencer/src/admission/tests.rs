@@ -261,27 +261,23 @@ fn refusals_are_bounded_and_keyed_by_everything() {
 }
 
 #[test]
-fn full_mempool_names_the_fee_and_evicts_with_a_reason() {
+fn full_mempool_refuses_higher_fees_too_and_keeps_every_promise() {
     let mut chain = Chain::with_policy(Policy {
         max_transfers: 1,
         ..policy()
     });
     let first = chain.submit(&draft(1));
-    let refused = chain.try_submit(&draft(2)).expect_err("no room");
-    assert_eq!(refused, AdmissionError::MempoolFull { above: sats(100) });
     let mut dearer = draft(3);
     dearer.body.fee = 2;
-    chain.submit(&dearer);
     for _ in 0..2 {
+        let refused = chain.try_submit(&dearer).expect_err("no room");
+        assert_eq!(refused, AdmissionError::MempoolFull { waiting: 1, next: 1 });
         let status = chain.sequencer.status_of(&first.txid).expect("memory");
-        let rejection = crate::Rejection {
-            batch: 1,
-            reason: crate::DropReason::Evicted,
-        };
-        assert_eq!(status, Some(crate::TransferStatus::Rejected(rejection)));
-        assert_eq!(chain.sequencer.mempool().len(), 1);
+        assert_eq!(status, Some(crate::TransferStatus::Waiting { target: 1 }));
         chain.reopen();
     }
+    assert_eq!(chain.seal(), [1]);
+    chain.submit(&dearer);
 }
 
 #[test]
@@ -365,7 +361,7 @@ fn codes_are_stable_and_distinct() {
         },
         AdmissionError::UnknownAnchor(1),
         AdmissionError::StaleAnchor { anchor: 1, oldest: 2 },
-        AdmissionError::MempoolFull { above: sats(1) },
+        AdmissionError::MempoolFull { waiting: 1, next: 2 },
         AdmissionError::KnownBadProof,
         AdmissionError::BadProof(TransferError::Proof),
         AdmissionError::EndOfChain,

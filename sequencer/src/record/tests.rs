@@ -53,7 +53,6 @@ fn records_survive_their_encoding() {
         DropReason::Spent(nullifier(1)),
         DropReason::AnchorReplaced(5),
         DropReason::Supply,
-        DropReason::Evicted,
         DropReason::Invalid,
     ] {
         survives(&Rejection { batch: 3, reason });
@@ -94,7 +93,6 @@ fn codes_of_reasons_differ() {
         DropReason::Spent(nullifier(1)),
         DropReason::AnchorReplaced(5),
         DropReason::Supply,
-        DropReason::Evicted,
         DropReason::Invalid,
     ];
     let codes: std::collections::HashSet<_> = reasons.iter().map(|r| r.code()).collect();

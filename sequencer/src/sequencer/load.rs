@@ -66,14 +66,13 @@ impl Sequencer {
             match (nf, fee) {
                 (Some(nf), _) => self.drop_stored(delta, seq, queued, DropReason::Spent(nf)),
                 (None, Err(_)) => self.drop_stored(delta, seq, queued, DropReason::Invalid),
-                (None, Ok(fee)) => {
+                (None, Ok(_)) => {
                     let size = queued.transfer.encode().len();
                     let Queued { arrived, target, .. } = *queued;
                     self.mempool.insert(
                         seq,
                         Entry {
                             verified,
-                            fee,
                             arrived,
                             target,
                             size,

@@ -8,7 +8,7 @@ use super::Sequencer;
 use crate::admission::{self, Accepted, AdmissionError, Candidate, Context, Screened};
 use crate::batch_builder::largest;
 use crate::config::Time;
-use crate::mempool::Entry;
+use crate::mempool::{Entry, Full};
 use crate::record::{DropReason, Queued, Rejection};
 use crate::table;
 
@@ -130,7 +130,9 @@ impl Sequencer {
         now: Time,
     ) -> Result<Accepted, AdmissionError> {
         let size = candidate.bytes.len();
-        let victims = self.mempool.make_room(candidate.fee, size)?;
+        let next = self.next_batch();
+        let full = |Full { waiting }| AdmissionError::MempoolFull { waiting, next };
+        self.mempool.check_room(size).map_err(full)?;
         let (seq, target) = (self.mempool.next_seq(), self.target());
         let mut delta = Delta::default();
         let queued = Queued {
@@ -142,15 +144,7 @@ impl Sequencer {
         if let Some(old) = table::rejection(&*self.store, &candidate.id)? {
             table::delete_rejection(&mut delta, &candidate.id, &old);
         }
-        let evicted: Vec<_> = victims
-            .into_iter()
-            .map(|seq| (seq, DropReason::Evicted))
-            .collect();
-        self.write_drops(&mut delta, &evicted);
         self.store.commit(&delta)?;
-        for (seq, _) in evicted {
-            self.mempool.remove(seq);
-        }
         let accepted = Accepted {
             txid: candidate.id,
             nf: verified.transfer().body.nf,
@@ -160,7 +154,6 @@ impl Sequencer {
             seq,
             Entry {
                 verified,
-                fee: candidate.fee,
                 arrived: now,
                 target,
                 size,

@@ -11,7 +11,7 @@
 //! | -32005 | `Expired` | `{expiry, batch}` | the next batch is past the transfer's expiry |
 //! | -32006 | `FeeTooLow` | `{minimum}` | the fee is below what the node accepts now |
 //! | -32007 | `UnknownAnchor` | `{anchor}` | the anchor is no recorded state, or too old |
-//! | -32008 | `MempoolFull` | – | try again later or with a higher fee |
+//! | -32008 | `MempoolFull` | `{batch}` | no room, whatever the fee; try again after this batch |
 //! | -32009 | `WrongRole` | – | this node takes no transfers; ask a sequencer |
 //! | -32010 | `NotFound` | `{what}` | no such batch, transfer or withdrawal |
 //! | -32011 | `InvalidDeposit` | `{reason}` | the output does not pay to the terms, or is unconfirmed |
@@ -20,6 +20,7 @@
 //! | -32014 | `TooLarge` | `{limit}` | the request asks for or carries too much |
 //! | -32015 | `Halted` | `{reason}` | the node acts no more until an operator agrees |
 //! | -32016 | `Busy` | – | another scan of this kind is running; try again |
+//! | -32017 | `SequencerUnavailable` | `{reason}` | the node cannot reach the sequencer it passes calls on to |
 
 use serde_json::{Value, json};
 use tacit_protocol::Amount;
@@ -89,9 +90,14 @@ pub enum ApiError {
         /// Batch number of the anchor.
         anchor: u32,
     },
-    /// No room.
-    #[error("the node's mempool is full; try again later or with a higher fee")]
-    MempoolFull,
+    /// No room: what waits was promised, so a higher fee does not make any.
+    #[error(
+        "the sequencer's mempool is full and a higher fee makes no room; try again once batch {batch} is there"
+    )]
+    MempoolFull {
+        /// The next batch, which makes room.
+        batch: u32,
+    },
     /// Not a sequencer.
     #[error("this node takes no transfers; give the address of a sequencer")]
     WrongRole,
@@ -134,6 +140,15 @@ pub enum ApiError {
     /// The same kind of work is under way.
     #[error("the node is busy with another request of this kind; try again in a minute")]
     Busy,
+    /// The sequencer behind the node is away.
+    #[error(
+        "the node follows Bitcoin but cannot reach its sequencer: {reason}; \
+         try again later, or ask another node"
+    )]
+    SequencerUnavailable {
+        /// Why.
+        reason: String,
+    },
     /// The node could not be reached; only clients make this.
     #[error("cannot reach the node: {0}; check its address and that it is running")]
     Transport(String),
@@ -156,7 +171,7 @@ impl ApiError {
             Self::Expired { .. } => -32005,
             Self::FeeTooLow { .. } => -32006,
             Self::UnknownAnchor { .. } => -32007,
-            Self::MempoolFull => -32008,
+            Self::MempoolFull { .. } => -32008,
             Self::WrongRole => -32009,
             Self::NotFound { .. } => -32010,
             Self::InvalidDeposit { .. } => -32011,
@@ -165,6 +180,7 @@ impl ApiError {
             Self::TooLarge { .. } => -32014,
             Self::Halted { .. } => -32015,
             Self::Busy => -32016,
+            Self::SequencerUnavailable { .. } => -32017,
             Self::Transport(_) | Self::BadAnswer(_) => return None,
         })
     }
@@ -181,16 +197,17 @@ impl ApiError {
             }
             Self::Expired { expiry, batch } => json!({"expiry": expiry, "batch": batch}),
             Self::FeeTooLow { minimum } => json!({"minimum": minimum.to_sat()}),
+            Self::MempoolFull { batch } => json!({"batch": batch}),
             Self::UnknownAnchor { anchor } => json!({"anchor": anchor}),
             Self::NotFound { what } => json!({"what": what}),
             Self::InvalidDeposit { reason }
             | Self::BitcoinRejected { reason }
             | Self::BitcoinUnavailable { reason }
-            | Self::Halted { reason } => json!({"reason": reason}),
+            | Self::Halted { reason }
+            | Self::SequencerUnavailable { reason } => json!({"reason": reason}),
             Self::TooLarge { limit } => json!({"limit": limit}),
             Self::InvalidRequest { .. }
             | Self::Internal(_)
-            | Self::MempoolFull
             | Self::WrongRole
             | Self::Busy
             | Self::Transport(_)
@@ -242,7 +259,9 @@ impl ApiError {
             -32007 => Self::UnknownAnchor {
                 anchor: short("anchor")?,
             },
-            -32008 => Self::MempoolFull,
+            -32008 => Self::MempoolFull {
+                batch: short("batch")?,
+            },
             -32009 => Self::WrongRole,
             -32010 => Self::NotFound { what: text("what")? },
             -32011 => Self::InvalidDeposit {
@@ -261,6 +280,9 @@ impl ApiError {
                 reason: text("reason")?,
             },
             -32016 => Self::Busy,
+            -32017 => Self::SequencerUnavailable {
+                reason: text("reason")?,
+            },
             _ => Self::BadAnswer(format!("error {code}: {message}")),
         })
     }

@@ -103,7 +103,8 @@ proptest! {
                 let all = used.len();
                 used.dedup();
                 prop_assert_eq!(used.len(), all);
-                for [a, b] in &plan.now {
+                for pair in &plan.now {
+                    let [a, b] = pair[..] else { panic!("a pair") };
                     prop_assert!(a.v.to_sat() + b.v.to_sat() > fee);
                 }
                 prop_assert!(amounts.iter().sum::<u64>() >= amount + fee + plan.fees.to_sat());
@@ -128,7 +129,7 @@ proptest! {
                 Ok(Selection::Merge(plan)) => {
                     let spent: Vec<u64> = plan.now.iter().flatten().map(|c| c.position.to_u64()).collect();
                     let merged: Vec<u64> =
-                        plan.now.iter().map(|[a, b]| a.v.to_sat() + b.v.to_sat() - fee).collect();
+                        plan.now.iter().map(|pair| pair.iter().map(|c| c.v.to_sat()).sum::<u64>() - fee).collect();
                     values = (0u64..).zip(&values).filter(|(i, _)| !spent.contains(i)).map(|(_, v)| *v).collect();
                     values.extend(merged);
                 }

@@ -116,14 +116,17 @@ fn a_refused_transfer_frees_its_notes() {
     let (node, mut alice, mut bob) = pair();
     alice.deposit(&node, 50_000);
     for error in [
-        ApiError::MempoolFull,
+        ApiError::MempoolFull { batch: 2 },
         ApiError::WrongRole,
         ApiError::FeeTooLow { minimum: sat(500) },
     ] {
         node.inner.borrow_mut().next_submit = Some((false, error.clone()));
         let payment = bob.invoice(1_000);
         let found = alice.try_send(&node, &payment).unwrap_err();
-        assert!(matches!(found, WalletError::Api(e) if e == error));
+        let WalletError::Send(SendError::Refused { error: said, .. }) = found else {
+            panic!("{found}")
+        };
+        assert_eq!(said, error);
         assert_eq!(alice.has(), 50_000);
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::api::NodeApi;
 use crate::history::EntryState;
+use crate::send::SendError;
 use crate::testing::{FEE, MemoryNode, User, params, sat};
 
 use super::*;
@@ -112,7 +113,13 @@ fn two_copies_of_a_wallet_see_each_others_spends() {
     let payment = bob.invoice(1_000);
     let error = copy.try_send(&node, &payment).unwrap_err();
     assert!(
-        matches!(error, WalletError::Api(ApiError::Conflict { .. })),
+        matches!(
+            error,
+            WalletError::Send(SendError::Refused {
+                error: ApiError::Conflict { .. },
+                ..
+            })
+        ),
         "{error}"
     );
     assert_eq!(copy.has(), 50_000);

@@ -91,6 +91,7 @@ fn entry_json(entry: &Entry) -> anyhow::Result<Value> {
     value["batch"] = json!(entry.batch);
     value["confirmation"] = match &entry.state {
         EntryState::Sent => json!({ "state": "sent" }),
+        EntryState::Refused { until } => json!({ "state": "refused", "until": until }),
         EntryState::Pending => json!({ "state": "pending" }),
         EntryState::Anchored {
             block,
@@ -111,6 +112,7 @@ fn entry_json(entry: &Entry) -> anyhow::Result<Value> {
 fn print_entry(entry: &Entry) {
     let state = match &entry.state {
         EntryState::Sent => "sent".to_owned(),
+        EntryState::Refused { until } => format!("refused, void after batch {until}"),
         EntryState::Pending => "in a batch".to_owned(),
         EntryState::Anchored {
             block,
@@ -178,7 +180,8 @@ pub(super) fn sync(shell: &Shell<'_>) -> anyhow::Result<()> {
         }
         for dropped in &report.dropped {
             println!(
-                "transfer {} will not be included: {}; its notes are free again",
+                "transfer {} counts as not sent: {}; the next payment spends its notes, so that \
+                 at most one of them is included",
                 dropped.txid, dropped.reason
             );
         }

@@ -220,6 +220,7 @@ fn report(shell: &Shell<'_>, delivered: &Delivered, payment: &Payment) {
         "anchor": sent.anchor,
         "maxL1Fee": max_l1_fee,
         "receipt": sent.receipt,
+        "replaces": sent.replaces.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "merges": merges.iter().map(|merge| merge.txid.to_string()).collect::<Vec<_>>(),
     });
     shell.answer(&value, || {
@@ -228,6 +229,9 @@ fn report(shell: &Shell<'_>, delivered: &Delivered, payment: &Payment) {
         }
         println!("sent {} for a fee of {}", sent.amount, sent.fee);
         println!("transfer {}", sent.txid);
+        for refused in &sent.replaces {
+            println!("it shares a note with {refused}, which was refused: only one of them can count");
+        }
         println!(
             "the sequencer signed that batch {} will hold it",
             sent.receipt.promise.target_batch

@@ -92,7 +92,7 @@ fn errors() -> Vec<ApiError> {
         ApiError::Expired { expiry: 3, batch: 4 },
         ApiError::FeeTooLow { minimum: sats(5) },
         ApiError::UnknownAnchor { anchor: 6 },
-        ApiError::MempoolFull,
+        ApiError::MempoolFull { batch: 8 },
         ApiError::WrongRole,
         ApiError::NotFound { what: reason() },
         ApiError::InvalidDeposit { reason: reason() },

@@ -214,6 +214,49 @@ fn lost_sweep_halts_instead_of_anchoring_an_invalid_batch() {
 }
 
 #[test]
+fn proof_of_deposits_that_a_reorganisation_exchanged_is_made_again() {
+    let mut chain = Chain::new();
+    // Two outputs of one script and amount: batch and state are the same in either order of the sweeps.
+    let twins = [chain.deposit(1, 7, true), chain.deposit(2, 7, true)];
+    for deposit in &twins {
+        let sweep = chain.sweep_of(std::slice::from_ref(deposit));
+        chain.mine(vec![sweep]);
+    }
+    chain.mine_empty(2);
+    assert_eq!(chain.seal(), [1]);
+    chain.prove_all();
+    let sealed = crate::table::sealed(&*chain.store, 1).expect("memory");
+    for _ in 0..4 {
+        chain.disconnect();
+    }
+    for deposit in twins.iter().rev() {
+        let sweep = chain.sweep_of(std::slice::from_ref(deposit));
+        chain.mine(vec![sweep]);
+    }
+    chain.mine_empty(2);
+    let now = chain.time();
+    chain.sequencer.acknowledge(now).expect("memory");
+    for _ in 0..2 {
+        assert_eq!(crate::table::sealed(&*chain.store, 1).expect("memory"), sealed);
+        assert_eq!(
+            chain.sequencer.anchorable(usize::MAX),
+            Ok(None),
+            "an anchor that every follower refuses"
+        );
+        let job = chain.sequencer.next_to_prove().expect("memory");
+        assert_eq!(job.map(|job| job.number), Some(1));
+        chain.reopen();
+    }
+    chain.prove_all();
+    let before = picture(&chain.sequencer);
+    chain.reopen();
+    assert_eq!(picture(&chain.sequencer), before);
+    assert_eq!(chain.anchor_all().anchored, [1]);
+    assert_eq!(ledger::tip(&*chain.store).expect("memory").batch, 1);
+    assert_audited(&chain);
+}
+
+#[test]
 fn halt_that_lost_its_cause_keeps_everything_when_acknowledged() {
     let mut ours = Chain::new();
     let mut rival = twin(&ours);

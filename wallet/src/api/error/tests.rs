@@ -23,7 +23,7 @@ fn all() -> Vec<ApiError> {
             minimum: Amount::from_sat(5).unwrap(),
         },
         ApiError::UnknownAnchor { anchor: 6 },
-        ApiError::MempoolFull,
+        ApiError::MempoolFull { batch: 8 },
         ApiError::WrongRole,
         ApiError::NotFound {
             what: "batch 7".into(),
@@ -34,6 +34,7 @@ fn all() -> Vec<ApiError> {
         ApiError::TooLarge { limit: 8 },
         ApiError::Halted { reason: reason() },
         ApiError::Busy,
+        ApiError::SequencerUnavailable { reason: reason() },
     ]
 }
 
