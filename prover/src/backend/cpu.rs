@@ -44,11 +44,13 @@ pub enum Instructions {
     Portable,
     /// x86-64 with BMI2 and ADX.
     Adx,
+    /// x86-64 with AVX-512 IFMA.
+    Ifma,
 }
 
 impl Instructions {
     /// All of them, the fastest first.
-    pub const ALL: [Self; 2] = [Self::Adx, Self::Portable];
+    pub const ALL: [Self; 3] = [Self::Ifma, Self::Adx, Self::Portable];
 
     /// Whether this processor has them.
     #[must_use]
@@ -57,8 +59,10 @@ impl Instructions {
             Self::Portable => true,
             #[cfg(target_arch = "x86_64")]
             Self::Adx => field::adx::is_available(),
+            #[cfg(target_arch = "x86_64")]
+            Self::Ifma => field::ifma::is_available(),
             #[cfg(not(target_arch = "x86_64"))]
-            Self::Adx => false,
+            Self::Adx | Self::Ifma => false,
         }
     }
 }
@@ -136,8 +140,10 @@ impl Backend for Cpu {
             Instructions::Portable => Plain::NAME,
             #[cfg(target_arch = "x86_64")]
             Instructions::Adx => engine::TwoCarries::NAME,
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Ifma => engine::Vectors::NAME,
             #[cfg(not(target_arch = "x86_64"))]
-            Instructions::Adx => unreachable!("not available here"),
+            Instructions::Adx | Instructions::Ifma => unreachable!("not available here"),
         }
     }
 
@@ -152,8 +158,10 @@ impl Backend for Cpu {
             Instructions::Portable => self.prove_with::<Plain>(key, assignment, blinding, progress),
             #[cfg(target_arch = "x86_64")]
             Instructions::Adx => self.prove_with::<engine::TwoCarries>(key, assignment, blinding, progress),
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Ifma => self.prove_with::<engine::Vectors>(key, assignment, blinding, progress),
             #[cfg(not(target_arch = "x86_64"))]
-            Instructions::Adx => unreachable!("not available here"),
+            Instructions::Adx | Instructions::Ifma => unreachable!("not available here"),
         }
     }
 }

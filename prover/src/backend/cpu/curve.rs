@@ -39,14 +39,29 @@ impl<E: Element> Point<E> {
         self.x.is_blank() && self.y.is_blank()
     }
 
-    /// The inverse of the point.
+    /// The inverse of the point, if `negate`.
     #[inline(always)]
-    pub(super) fn negated(&self) -> Self {
+    pub(super) fn negated_if(&self, negate: bool) -> Self {
         Self {
             x: self.x,
-            y: self.y.negated(),
+            y: self.y.negated_if(negate),
         }
     }
+}
+
+/// Bytes that a cache fetches at once.
+const CACHE_LINE: usize = 64;
+
+#[inline(always)]
+#[allow(unsafe_code, reason = "the instruction has no safe name")]
+fn prefetch(line: &[Limbs]) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a hint; it neither reads nor writes as far as the program can tell, and never faults.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(line.as_ptr().cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = line;
 }
 
 /// A group of arkworks and its points here.
@@ -58,6 +73,16 @@ pub(super) trait Group: SWCurveConfig<ScalarField = F, BaseField: Field<BasePrim
 
     /// Point `i` of a table of raw coordinates, none of which is the identity.
     fn point(table: &[Limbs], i: usize) -> Point<Self::Element>;
+
+    /// Has point `i` of a table on its way into the cache.
+    #[inline(always)]
+    fn prefetch(table: &[Limbs], i: usize) {
+        let words = size_of::<Point<Self::Element>>() / size_of::<Limbs>();
+        for line in table[i * words..(i + 1) * words].chunks(CACHE_LINE / size_of::<Limbs>()) {
+            prefetch(line);
+        }
+    }
+
     /// A point for arkworks.
     fn affine(p: &Point<Self::Element>) -> Affine<Self>;
 }
@@ -205,9 +230,10 @@ impl<L: Lanes> Adder<L> {
                 |i: usize| &input[lane(i).a as usize],
                 |i: usize| &input[lane(i).b as usize],
             );
-            let mut denominator = L::gather(|i| b(i).x).sub(L::gather(|i| a(i).x));
-            let identities = (0..L::N).any(|i| a(i).is_identity() || b(i).is_identity());
-            if identities || denominator.zeros() != 0 {
+            let (ax, bx) = (L::gather(|i| a(i).x), L::gather(|i| b(i).x));
+            let mut denominator = bx.sub(ax);
+            // The identity has x = 0; whether a point with x = 0 is the identity is seen to later.
+            if ax.zeros() | bx.zeros() | denominator.zeros() != 0 {
                 self.exceptions
                     .push(u32::try_from(step).expect("fewer than 2^32 steps"));
                 denominator = L::gather(|i| exceptional_denominator::<L::Single>(a(i), b(i)));

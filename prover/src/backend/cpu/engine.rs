@@ -12,12 +12,24 @@ pub(super) trait Engine: Copy + Send + Sync + 'static {
     /// Lanes of scalars.
     type Scalar: Lanes<Element = Word<Scalar>>;
 
-    /// Runs a kernel. Kernels are always-inlined functions, so they are compiled here for the
-    /// engine's instructions.
+    /// Runs a kernel, compiled for the engine's instructions.
     #[inline(always)]
-    fn enter<R>(kernel: impl FnOnce() -> R) -> R {
-        kernel()
+    fn enter<K: Kernel>(kernel: K) -> K::Output {
+        kernel.run()
     }
+}
+
+/// Code that works with lanes.
+///
+/// `run` and every function with lanes that it calls are always inlined: only so does the compiler
+/// translate them inside [`Engine::enter`], where the engine's instructions are known. Closures cannot
+/// be marked so, and must not touch lanes.
+pub(super) trait Kernel {
+    /// What it gives.
+    type Output;
+
+    /// Runs it.
+    fn run(self) -> Self::Output;
 }
 
 /// Any processor.
@@ -40,4 +52,38 @@ impl Engine for TwoCarries {
     const NAME: &'static str = "cpu (adx)";
     type Base = super::field::adx::Adx<Base>;
     type Scalar = super::field::adx::Adx<Scalar>;
+}
+
+/// x86-64 with AVX-512 IFMA.
+#[cfg(target_arch = "x86_64")]
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Vectors;
+
+#[cfg(target_arch = "x86_64")]
+impl Engine for Vectors {
+    const NAME: &'static str = "cpu (avx512-ifma)";
+    type Base = super::field::ifma::Ifma<Base>;
+    type Scalar = super::field::ifma::Ifma<Scalar>;
+
+    #[inline(always)]
+    #[allow(
+        unsafe_code,
+        reason = "entering code for instructions that not every processor has"
+    )]
+    fn enter<K: Kernel>(kernel: K) -> K::Output {
+        // SAFETY: `Cpu` hands proofs to this engine only where the processor has the instructions.
+        unsafe { super::field::ifma::enter(kernel) }
+    }
+}
+
+/// Eight emulated lanes, for testing the kernels on machines without such instructions.
+#[cfg(test)]
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Emulated;
+
+#[cfg(test)]
+impl Engine for Emulated {
+    const NAME: &'static str = "cpu (emulated)";
+    type Base = super::field::emulated::EmulatedOctet<Base>;
+    type Scalar = super::field::emulated::EmulatedOctet<Scalar>;
 }

@@ -8,7 +8,8 @@
 //!
 //! [`Lanes`] is what the kernels are written in: `N` elements side by side, in registers.
 //! * [`portable`] — one lane, in plain Rust; everywhere.
-//! * [`adx`] — one lane, with x86-64's two carry chains.
+//! * `adx` — one lane, with x86-64's two carry chains.
+//! * `octet` — eight lanes of 52-bit limbs; `ifma` has its instructions, AVX-512 IFMA.
 //! * [`quadratic`] — the extension field of G2 over any of them.
 
 use std::fmt::Debug;
@@ -18,6 +19,12 @@ use ark_ff::{MontConfig, PrimeField};
 
 #[cfg(target_arch = "x86_64")]
 pub(super) mod adx;
+#[cfg(test)]
+pub(super) mod emulated;
+#[cfg(target_arch = "x86_64")]
+pub(super) mod ifma;
+#[cfg(any(test, target_arch = "x86_64"))]
+mod octet;
 pub(super) mod portable;
 pub(super) mod quadratic;
 
@@ -75,18 +82,18 @@ const fn twice(x: Limbs) -> Limbs {
 
 /// `a + b + carry` as a limb and the carry out.
 #[inline(always)]
-#[allow(clippy::cast_possible_truncation, reason = "the low half is meant")]
 pub(super) const fn add_limbs(a: u64, b: u64, carry: bool) -> (u64, bool) {
-    let sum = a as u128 + b as u128 + carry as u128;
-    (sum as u64, sum >> 64 != 0)
+    let (sum, first) = a.overflowing_add(b);
+    let (sum, second) = sum.overflowing_add(carry as u64);
+    (sum, first | second)
 }
 
 /// `a − b − borrow` as a limb and the borrow out.
 #[inline(always)]
-#[allow(clippy::cast_possible_truncation, reason = "the low half is meant")]
 pub(super) const fn subtract_limbs(a: u64, b: u64, borrow: bool) -> (u64, bool) {
-    let difference = (a as u128).wrapping_sub(b as u128 + borrow as u128);
-    (difference as u64, difference >> 64 != 0)
+    let (difference, first) = a.overflowing_sub(b);
+    let (difference, second) = difference.overflowing_sub(borrow as u64);
+    (difference, first | second)
 }
 
 /// `a − b` modulo 2^256, and whether it went below zero.
@@ -129,6 +136,7 @@ pub(super) trait Lanes: Copy + Send + Sync + 'static {
     /// `self · other`.
     fn mul(self, other: Self) -> Self;
     /// `self²`.
+    #[inline(always)]
     fn square(self) -> Self {
         self.mul(self)
     }
@@ -170,6 +178,8 @@ pub(super) trait Element: Copy + Debug + Default + Eq + Send + Sync + 'static {
     fn is_blank(&self) -> bool;
     /// The additive inverse.
     fn negated(&self) -> Self;
+    /// The additive inverse if `negate`, without a branch: signs of digits cannot be foreseen.
+    fn negated_if(&self, negate: bool) -> Self;
     /// The representative below p.
     fn reduced(&self) -> Self;
 }

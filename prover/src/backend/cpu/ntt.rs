@@ -10,11 +10,13 @@
 //! Two stages are done in one pass over memory, and blocks are finished one after another once they
 //! fit a core's cache.
 
+use std::marker::PhantomData;
+
 use ark_ff::{FftField, Field};
 use rayon::prelude::*;
 use tacit_protocol::F;
 
-use super::engine::Engine;
+use super::engine::{Engine, Kernel};
 use super::field::portable::Word;
 use super::field::{Lanes, Scalar};
 
@@ -87,25 +89,25 @@ impl Domain {
 
     fn coefficients<E: Engine>(&self, x: &mut [Value]) {
         if x.len() < 4 {
-            return E::enter(|| to_coefficients_halves::<E::Scalar>(x, &self.to_coefficients));
+            return to_coefficients_halves::<E>(x);
         }
         let quarter = x.len() / 4;
         let (small, large) = self.factors(&self.to_coefficients, quarter);
-        pass::<E>(x, small, large, |x, small, large| {
-            E::enter(|| to_coefficients_quarters::<E::Scalar>(x, small, large));
+        pass(x, small, large, |x, small, large| {
+            E::enter(ToCoefficients::<E::Scalar>(Pass::new(x, small, large)));
         });
         each_quarter(x, |x| self.coefficients::<E>(x));
     }
 
     fn coset<E: Engine>(&self, x: &mut [Value]) {
         if x.len() < 4 {
-            return E::enter(|| to_coset_halves::<E::Scalar>(x, &self.to_coset));
+            return to_coset_halves::<E>(x, &self.to_coset[1]);
         }
         let quarter = x.len() / 4;
         each_quarter(x, |x| self.coset::<E>(x));
         let (small, large) = self.factors(&self.to_coset, quarter);
-        pass::<E>(x, small, large, |x, small, large| {
-            E::enter(|| to_coset_quarters::<E::Scalar>(x, small, large));
+        pass(x, small, large, |x, small, large| {
+            E::enter(ToCoset::<E::Scalar>(Pass::new(x, small, large)));
         });
     }
 
@@ -139,7 +141,7 @@ fn each_quarter(x: &mut [Value], each: impl Fn(&mut [Value]) + Send + Sync) {
 type Quarters<'a> = [&'a mut [Value]; 4];
 
 /// Two stages in one pass, in parallel where that is worth it.
-fn pass<E: Engine>(
+fn pass(
     x: &mut [Value],
     small: &[Value],
     large: &[Value],
@@ -175,29 +177,55 @@ fn store<L: Lanes<Element = Value>>(value: L, x: &mut [Value], at: usize) {
     value.scatter(|i, value| x[at + i] = value);
 }
 
-/// Decimation in frequency: the stage with blocks of 4m, then the one with blocks of 2m.
-#[inline(always)]
-fn to_coefficients_quarters<L: Lanes<Element = Value>>(
-    x: Quarters<'_>,
-    small: &[Value],
-    large: [&[Value]; 2],
-) {
-    if small.len() < L::N {
-        return to_coefficients_step::<L::Single>(x, small, large);
+/// What a pass over a block, or a part of one, works on.
+struct Pass<'a, L> {
+    x: Quarters<'a>,
+    /// Factors of the stage with blocks of 2m, one for each position in a quarter.
+    small: &'a [Value],
+    /// Factors of the stage with blocks of 4m, for the first and the second half of its halves.
+    large: [&'a [Value]; 2],
+    lanes: PhantomData<L>,
+}
+
+impl<'a, L> Pass<'a, L> {
+    fn new(x: Quarters<'a>, small: &'a [Value], large: [&'a [Value]; 2]) -> Self {
+        Self {
+            x,
+            small,
+            large,
+            lanes: PhantomData,
+        }
     }
-    to_coefficients_step::<L>(x, small, large);
+
+    /// The same pass over other lanes.
+    fn over<M>(self) -> Pass<'a, M> {
+        Pass::new(self.x, self.small, self.large)
+    }
+}
+
+/// Decimation in frequency: the stage with blocks of 4m, then the one with blocks of 2m.
+struct ToCoefficients<'a, L>(Pass<'a, L>);
+
+impl<L: Lanes<Element = Value>> Kernel for ToCoefficients<'_, L> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        if self.0.small.len() < L::N {
+            to_coefficients(self.0.over::<L::Single>());
+        } else {
+            to_coefficients(self.0);
+        }
+    }
 }
 
 #[inline(always)]
-fn to_coefficients_step<L: Lanes<Element = Value>>(x: Quarters<'_>, small: &[Value], large: [&[Value]; 2]) {
+fn to_coefficients<L: Lanes<Element = Value>>(pass: Pass<'_, L>) {
+    let Pass { x, small, large, .. } = pass;
     let [x0, x1, x2, x3] = x;
     for at in (0..small.len()).step_by(L::N) {
-        let (a, b, c, d) = (
-            load::<L>(x0, at),
-            load::<L>(x1, at),
-            load::<L>(x2, at),
-            load::<L>(x3, at),
-        );
+        let (a, b) = (load::<L>(x0, at), load::<L>(x1, at));
+        let (c, d) = (load::<L>(x2, at), load::<L>(x3, at));
         let (sum0, sum1) = (a.add(c), b.add(d));
         let difference0 = a.sub(c).mul(load(large[0], at));
         let difference1 = b.sub(d).mul(load(large[1], at));
@@ -210,16 +238,24 @@ fn to_coefficients_step<L: Lanes<Element = Value>>(x: Quarters<'_>, small: &[Val
 }
 
 /// Decimation in time: the stage with blocks of 2m, then the one with blocks of 4m.
-#[inline(always)]
-fn to_coset_quarters<L: Lanes<Element = Value>>(x: Quarters<'_>, small: &[Value], large: [&[Value]; 2]) {
-    if small.len() < L::N {
-        return to_coset_step::<L::Single>(x, small, large);
+struct ToCoset<'a, L>(Pass<'a, L>);
+
+impl<L: Lanes<Element = Value>> Kernel for ToCoset<'_, L> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        if self.0.small.len() < L::N {
+            to_coset(self.0.over::<L::Single>());
+        } else {
+            to_coset(self.0);
+        }
     }
-    to_coset_step::<L>(x, small, large);
 }
 
 #[inline(always)]
-fn to_coset_step<L: Lanes<Element = Value>>(x: Quarters<'_>, small: &[Value], large: [&[Value]; 2]) {
+fn to_coset<L: Lanes<Element = Value>>(pass: Pass<'_, L>) {
+    let Pass { x, small, large, .. } = pass;
     let [x0, x1, x2, x3] = x;
     for at in (0..small.len()).step_by(L::N) {
         let factor = load::<L>(small, at);
@@ -235,20 +271,21 @@ fn to_coset_step<L: Lanes<Element = Value>>(x: Quarters<'_>, small: &[Value], la
     }
 }
 
+type Single<E> = <<E as Engine>::Scalar as Lanes>::Single;
+
 /// A block of two, where the number of stages is odd.
-#[inline(always)]
-fn to_coefficients_halves<L: Lanes<Element = Value>>(x: &mut [Value], _factors: &[Value]) {
+fn to_coefficients_halves<E: Engine>(x: &mut [Value]) {
     if let [x0, x1] = x {
-        let (a, b) = (L::Single::gather(|_| *x0), L::Single::gather(|_| *x1));
+        let (a, b) = (Single::<E>::splat(*x0), Single::<E>::splat(*x1));
         (*x0, *x1) = (a.add(b).first(), a.sub(b).first());
     }
 }
 
-#[inline(always)]
-fn to_coset_halves<L: Lanes<Element = Value>>(x: &mut [Value], factors: &[Value]) {
+/// The same on the way to the coset.
+fn to_coset_halves<E: Engine>(x: &mut [Value], factor: &Value) {
     if let [x0, x1] = x {
-        let a = L::Single::gather(|_| *x0);
-        let b = L::Single::gather(|_| *x1).mul(L::Single::gather(|_| factors[1]));
+        let a = Single::<E>::splat(*x0);
+        let b = Single::<E>::splat(*x1).mul(Single::<E>::splat(*factor));
         (*x0, *x1) = (a.add(b).first(), a.sub(b).first());
     }
 }

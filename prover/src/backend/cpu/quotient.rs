@@ -5,12 +5,14 @@
 //! `(Â·B̂/n − Ĉ)/n`. The last factor is taken in standard form, so that its product leaves the
 //! Montgomery form as well, which the multiplications need.
 
+use std::marker::PhantomData;
+
 use ark_ff::{Field, PrimeField};
 use rayon::prelude::*;
 use tacit_circuits::r1cs::Assignment;
 use tacit_protocol::F;
 
-use super::engine::Engine;
+use super::engine::{Engine, Kernel};
 use super::field::portable::Word;
 use super::field::{Lanes, Limbs, Modulus, Scalar};
 use super::ntt::Domain;
@@ -48,16 +50,10 @@ pub(super) fn odd_values<E: Engine>(
     // The rows behind the constraints are `z_i · 0 = 0`, one per public input.
     let mut p = to_coset(&assignment.az, &assignment.public);
     let b = to_coset(&assignment.bz, &[]);
-    map2::<E>(&mut p, &b, |a, b| {
-        let scale = E::Scalar::splat(Word::new(inverse.0.0));
-        a.mul(b).mul(scale)
-    });
+    each_chunk::<E>(&mut p, &b, Operation::Multiply, inverse.0.0);
     drop(b);
     let c = to_coset(&assignment.cz, &[]);
-    map2::<E>(&mut p, &c, |ab, c| {
-        let scale = E::Scalar::splat(Word::new(inverse.into_bigint().0));
-        ab.sub(c).mul(scale)
-    });
+    each_chunk::<E>(&mut p, &c, Operation::Subtract, inverse.into_bigint().0);
     p.into_par_iter().map(|x| Scalar::reduce(x.0)).collect()
 }
 
@@ -65,44 +61,75 @@ pub(super) fn odd_values<E: Engine>(
 pub(super) fn standard<E: Engine>(first: &[F], rest: &[F]) -> Vec<Limbs> {
     let values = first.iter().chain(rest);
     let mut standard: Vec<Word<Scalar>> = values.map(|x| Word::new(x.0.0)).collect();
-    standard.par_chunks_mut(TASK).for_each(|chunk| {
-        E::enter(|| {
-            map_chunk::<E::Scalar>(chunk, None, |x, _| {
-                x.mul(E::Scalar::splat(Word::new([1, 0, 0, 0])))
-            })
-        });
+    let zeros = vec![Word::default(); TASK.min(standard.len())];
+    standard.par_chunks_mut(TASK).for_each(|x| {
+        let zeros = &zeros[..x.len()];
+        E::enter(Scaled::<E::Scalar>::new(
+            x,
+            zeros,
+            Operation::Subtract,
+            [1, 0, 0, 0],
+        ));
     });
     standard.into_par_iter().map(|x| Scalar::reduce(x.0)).collect()
 }
 
-/// `x = f(x, y)` for all pairs.
-fn map2<E: Engine>(
-    x: &mut [Word<Scalar>],
-    y: &[Word<Scalar>],
-    f: impl Fn(E::Scalar, E::Scalar) -> E::Scalar + Sync,
-) {
-    x.par_chunks_mut(TASK)
-        .zip(y.par_chunks(TASK))
-        .for_each(|(x, y)| E::enter(|| map_chunk::<E::Scalar>(x, Some(y), &f)));
+/// What is done to two values before their result is scaled.
+#[derive(Clone, Copy)]
+enum Operation {
+    Multiply,
+    Subtract,
 }
 
-#[inline(always)]
-fn map_chunk<L: Lanes<Element = Word<Scalar>>>(
-    x: &mut [Word<Scalar>],
-    y: Option<&[Word<Scalar>]>,
-    f: impl Fn(L, L) -> L,
-) {
-    for at in (0..x.len()).step_by(L::N) {
-        let last = x.len() - 1;
-        let lane = |i: usize| (at + i).min(last);
-        let a = L::gather(|i| x[lane(i)]);
-        let b = y.map_or(a, |y| L::gather(|i| y[lane(i)]));
-        f(a, b).scatter(|i, value| {
-            if at + i <= last {
-                x[at + i] = value;
-            }
-        });
+/// `x = (x · y or x − y) · factor`, the factor's limbs taken as they are.
+struct Scaled<'a, L> {
+    x: &'a mut [Word<Scalar>],
+    y: &'a [Word<Scalar>],
+    operation: Operation,
+    factor: Limbs,
+    lanes: PhantomData<L>,
+}
+
+impl<'a, L> Scaled<'a, L> {
+    fn new(x: &'a mut [Word<Scalar>], y: &'a [Word<Scalar>], operation: Operation, factor: Limbs) -> Self {
+        Self {
+            x,
+            y,
+            operation,
+            factor,
+            lanes: PhantomData,
+        }
     }
+}
+
+impl<L: Lanes<Element = Word<Scalar>>> Kernel for Scaled<'_, L> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { x, y, .. } = self;
+        let factor = L::splat(Word::new(self.factor));
+        for at in (0..x.len()).step_by(L::N) {
+            let last = x.len() - 1;
+            let lane = |i: usize| (at + i).min(last);
+            let (a, b) = (L::gather(|i| x[lane(i)]), L::gather(|i| y[lane(i)]));
+            let result = match self.operation {
+                Operation::Multiply => a.mul(b),
+                Operation::Subtract => a.sub(b),
+            };
+            result.mul(factor).scatter(|i, value| {
+                if at + i <= last {
+                    x[at + i] = value;
+                }
+            });
+        }
+    }
+}
+
+fn each_chunk<E: Engine>(x: &mut [Word<Scalar>], y: &[Word<Scalar>], operation: Operation, factor: Limbs) {
+    x.par_chunks_mut(TASK)
+        .zip(y.par_chunks(TASK))
+        .for_each(|(x, y)| E::enter(Scaled::<E::Scalar>::new(x, y, operation, factor)));
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use ark_ec::{AffineRepr, CurveGroup, PrimeGroup};
 use ark_ff::UniformRand;
 
+use super::super::field::emulated::EmulatedOctet;
 use super::super::field::portable::Portable;
 use super::*;
 
@@ -61,16 +62,19 @@ fn check<G: Group, L: Lanes<Element = G::Element>>() {
 #[test]
 fn batches_of_g1_additions_agree_with_arkworks() {
     check::<g1::Config, Portable<Base>>();
+    check::<g1::Config, EmulatedOctet<Base>>();
 }
 
 #[test]
 fn batches_of_g2_additions_agree_with_arkworks() {
     check::<g2::Config, Quadratic<Portable<Base>>>();
+    check::<g2::Config, Quadratic<EmulatedOctet<Base>>>();
 }
 
 #[test]
 fn negation_gives_the_inverse() {
     let mut rng = crate::testing::rng(6);
     let p = (ark_bn254::G1Projective::generator() * F::rand(&mut rng)).into_affine();
-    assert_eq!(g1::Config::affine(&point(&p).negated()), -p);
+    assert_eq!(g1::Config::affine(&point(&p).negated_if(true)), -p);
+    assert_eq!(g1::Config::affine(&point(&p).negated_if(false)), p);
 }

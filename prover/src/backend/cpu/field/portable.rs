@@ -46,6 +46,16 @@ impl<M: Modulus> Element for Word<M> {
         Self::new(sub::<M>(&[0; 4], &self.0))
     }
 
+    #[inline(always)]
+    fn negated_if(&self, negate: bool) -> Self {
+        let (mask, negated) = (u64::from(negate).wrapping_neg(), self.negated());
+        let mut limbs = self.0;
+        for (limb, negated) in limbs.iter_mut().zip(negated.0) {
+            *limb ^= (*limb ^ negated) & mask;
+        }
+        Self::new(limbs)
+    }
+
     fn reduced(&self) -> Self {
         Self::new(M::reduce(self.0))
     }

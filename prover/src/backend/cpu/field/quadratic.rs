@@ -36,6 +36,14 @@ impl Element for Pair<Word<Base>> {
         }
     }
 
+    #[inline(always)]
+    fn negated_if(&self, negate: bool) -> Self {
+        Self {
+            c0: self.c0.negated_if(negate),
+            c1: self.c1.negated_if(negate),
+        }
+    }
+
     fn reduced(&self) -> Self {
         Self {
             c0: self.c0.reduced(),

@@ -4,6 +4,7 @@ use ark_bn254::{Fq, Fq2, Fr};
 use ark_ff::{AdditiveGroup, BigInt, Field, PrimeField, UniformRand};
 use proptest::prelude::*;
 
+use super::emulated::EmulatedOctet;
 use super::portable::{Portable, Word};
 use super::quadratic::{Pair, Quadratic};
 use super::*;
@@ -115,6 +116,25 @@ proptest! {
     }
 
     #[test]
+    fn eight_emulated_lanes_agree_with_arkworks(
+        a in vectors(), b in vectors(), c in vectors(), d in vectors(),
+    ) {
+        check_prime_fields::<EmulatedOctet<Base>, EmulatedOctet<Scalar>>((&a, &b), (&c, &d));
+        check_extension::<EmulatedOctet<Base>>([&a, &b, &a, &b]);
+    }
+
+    #[test]
+    #[cfg(target_arch = "x86_64")]
+    fn eight_vector_lanes_agree_with_arkworks(
+        a in vectors(), b in vectors(), c in vectors(), d in vectors(),
+    ) {
+        if ifma::is_available() {
+            check_prime_fields::<ifma::Ifma<Base>, ifma::Ifma<Scalar>>((&a, &b), (&c, &d));
+            check_extension::<ifma::Ifma<Base>>([&a, &b, &a, &b]);
+        }
+    }
+
+    #[test]
     fn the_extension_field_agrees_with_arkworks(
         a in vectors(), b in vectors(), c in vectors(), d in vectors(),
     ) {
@@ -124,6 +144,8 @@ proptest! {
     #[test]
     fn elements_negate_and_reduce(x in words::<Base>()) {
         prop_assert_eq!(fq(x.negated()), -fq(x));
+        prop_assert_eq!(x.negated_if(true), x.negated());
+        prop_assert_eq!(x.negated_if(false).0, x.0);
         prop_assert!(subtract(&x.reduced().0, &Base::P).1);
         prop_assert!(subtract(&x.negated().0, &Base::TWICE).1);
     }

@@ -1,14 +1,21 @@
 //! Sums of buckets, and of all buckets of a window.
 
+use std::marker::PhantomData;
+use std::ops::Range;
+
 use ark_ec::short_weierstrass::Projective;
 use ark_ff::AdditiveGroup;
 
 use super::super::curve::{Adder, Addition, Group, Point};
+use super::super::engine::Kernel;
 use super::super::field::{Lanes, Limbs};
 use super::digits::{Signed, Sorted};
 
 /// Bytes of points that are added up together: they and what they need stay in a core's cache.
 const CHUNK_BYTES: usize = 1 << 18;
+
+/// How many points before its turn a point is fetched into the cache: they lie anywhere in the table.
+const AHEAD: usize = 16;
 
 /// Segments in which the buckets of a window are summed side by side.
 const SEGMENTS: usize = 256;
@@ -39,24 +46,26 @@ impl<'a, G: Group, L: Lanes<Element = G::Element>> Tree<'a, G, L> {
         }
     }
 
-    /// Takes in the points of one bucket; whatever fills the chunk is added up into `buckets`.
+    /// Takes in the points `range` of `all`, which belong to one bucket; whatever fills the chunk is
+    /// added up into `buckets`.
     #[inline(always)]
     fn extend(
         &mut self,
         bucket: usize,
-        points: impl ExactSizeIterator<Item = Signed>,
+        all: &[Signed],
+        range: Range<usize>,
         buckets: &mut [Point<G::Element>],
     ) {
-        let (mut points, mut run) = (points, 0);
-        while points.len() > 0 {
+        let (mut points, mut run) = (range, 0);
+        while !points.is_empty() {
             let room = self.capacity - self.points.len();
-            for signed in points.by_ref().take(room) {
+            for i in points.by_ref().take(room) {
+                let signed = all[i];
+                if let Some(later) = all.get(i + AHEAD) {
+                    G::prefetch(self.bases, later.index());
+                }
                 let point = G::point(self.bases, signed.index());
-                self.points.push(if signed.is_negative() {
-                    point.negated()
-                } else {
-                    point
-                });
+                self.points.push(point.negated_if(signed.is_negative()));
                 run += 1;
             }
             if self.points.len() == self.capacity {
@@ -64,7 +73,7 @@ impl<'a, G: Group, L: Lanes<Element = G::Element>> Tree<'a, G, L> {
                 self.flush(buckets);
                 // What this bucket has so far is the first of its remaining points.
                 run = 0;
-                if points.len() > 0 {
+                if !points.is_empty() {
                     self.points.push(std::mem::take(&mut buckets[bucket]));
                     run = 1;
                 }
@@ -117,32 +126,70 @@ impl<'a, G: Group, L: Lanes<Element = G::Element>> Tree<'a, G, L> {
     }
 }
 
-/// The sum of some bases.
-#[inline(always)]
-pub(super) fn sum<G: Group, L: Lanes<Element = G::Element>>(
-    bases: &[Limbs],
-    indices: &[u32],
-) -> Projective<G> {
-    let mut total = [Point::IDENTITY];
-    let mut tree = Tree::<G, L>::new(bases);
-    tree.extend(0, indices.iter().map(|&i| Signed::plus(i)), &mut total);
-    tree.flush(&mut total);
-    G::affine(&total[0]).into()
+/// The sum of some points of a table.
+pub(super) struct Sum<'a, G, L> {
+    bases: &'a [Limbs],
+    indices: &'a [u32],
+    lanes: PhantomData<(G, L)>,
+}
+
+impl<'a, G, L> Sum<'a, G, L> {
+    /// The sum of the points `indices` of `bases`.
+    pub(super) fn new(bases: &'a [Limbs], indices: &'a [u32]) -> Self {
+        Self {
+            bases,
+            indices,
+            lanes: PhantomData,
+        }
+    }
+}
+
+impl<G: Group, L: Lanes<Element = G::Element>> Kernel for Sum<'_, G, L> {
+    type Output = Projective<G>;
+
+    #[inline(always)]
+    fn run(self) -> Projective<G> {
+        let mut total = [Point::IDENTITY];
+        let mut tree = Tree::<G, L>::new(self.bases);
+        let points: Vec<Signed> = self.indices.iter().map(|&i| Signed::plus(i)).collect();
+        tree.extend(0, &points, 0..points.len(), &mut total);
+        tree.flush(&mut total);
+        G::affine(&total[0]).into()
+    }
 }
 
 /// `Σ_k (k + 1) · Σ points of bucket k`.
-#[inline(always)]
-pub(super) fn window_sum<G: Group, L: Lanes<Element = G::Element>>(
-    bases: &[Limbs],
-    sorted: &Sorted,
-) -> Projective<G> {
-    let mut buckets = vec![Point::IDENTITY; sorted.buckets()];
-    let mut tree = Tree::<G, L>::new(bases);
-    for k in 0..sorted.buckets() {
-        tree.extend(k, sorted.bucket(k).iter().copied(), &mut buckets);
+pub(super) struct WindowSum<'a, G, L> {
+    bases: &'a [Limbs],
+    sorted: &'a Sorted,
+    lanes: PhantomData<(G, L)>,
+}
+
+impl<'a, G, L> WindowSum<'a, G, L> {
+    /// The sum over the sorted points of `bases`.
+    pub(super) fn new(bases: &'a [Limbs], sorted: &'a Sorted) -> Self {
+        Self {
+            bases,
+            sorted,
+            lanes: PhantomData,
+        }
     }
-    tree.flush(&mut buckets);
-    weighted_sum::<G, L>(buckets)
+}
+
+impl<G: Group, L: Lanes<Element = G::Element>> Kernel for WindowSum<'_, G, L> {
+    type Output = Projective<G>;
+
+    #[inline(always)]
+    fn run(self) -> Projective<G> {
+        let sorted = self.sorted;
+        let mut buckets = vec![Point::IDENTITY; sorted.buckets()];
+        let mut tree = Tree::<G, L>::new(self.bases);
+        for k in 0..sorted.buckets() {
+            tree.extend(k, sorted.points(), sorted.bucket(k), &mut buckets);
+        }
+        tree.flush(&mut buckets);
+        weighted_sum::<G, L>(buckets)
+    }
 }
 
 /// `Σ_k (k + 1) · bucket_k`: segments of buckets side by side, each by running sums from its top, so

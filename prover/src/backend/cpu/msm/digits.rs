@@ -6,6 +6,8 @@
 //! `c − 1` of them, because `c · windows ≥ 255` and the modulus has 254 bits, so it needs no more
 //! buckets than the others. The sum has at most 255 bits: the offset is below `2^254`.
 
+use std::ops::Range;
+
 use tacit_protocol::field::FIELD_BITS;
 
 use super::super::field::{Limbs, add};
@@ -147,9 +149,14 @@ impl Sorted {
         self.ends.len() - 1
     }
 
-    /// The points of bucket `k`, which counts `k + 1` times.
+    /// All points, bucket after bucket.
+    pub(in super::super) fn points(&self) -> &[Signed] {
+        &self.points
+    }
+
+    /// Which of them are in bucket `k`, which counts `k + 1` times.
     #[inline(always)]
-    pub(in super::super) fn bucket(&self, k: usize) -> &[Signed] {
-        &self.points[self.ends[k] as usize..self.ends[k + 1] as usize]
+    pub(in super::super) fn bucket(&self, k: usize) -> Range<usize> {
+        self.ends[k] as usize..self.ends[k + 1] as usize
     }
 }

@@ -7,7 +7,9 @@ use ark_ec::{CurveGroup, PrimeGroup};
 use ark_ff::{Field, PrimeField, UniformRand};
 use tacit_protocol::F;
 
-use super::super::engine::Plain;
+use super::super::engine::{Emulated, Plain};
+#[cfg(target_arch = "x86_64")]
+use super::super::engine::{TwoCarries, Vectors};
 use super::*;
 
 fn random_points<G: Group>(n: usize, seed: u64) -> Vec<Affine<G>> {
@@ -42,11 +44,15 @@ fn check<G: Group>(bases: &[Affine<G>], scalars: &[F]) {
         assert_eq!(run::<G, Plain>(bases, scalars, parallel), expected);
         #[cfg(target_arch = "x86_64")]
         if super::super::field::adx::is_available() {
-            assert_eq!(
-                run::<G, super::super::engine::TwoCarries>(bases, scalars, parallel),
-                expected
-            );
+            assert_eq!(run::<G, TwoCarries>(bases, scalars, parallel), expected);
         }
+        #[cfg(target_arch = "x86_64")]
+        if super::super::field::ifma::is_available() {
+            assert_eq!(run::<G, Vectors>(bases, scalars, parallel), expected);
+        }
+    }
+    if bases.len() < 1000 {
+        assert_eq!(run::<G, Emulated>(bases, scalars, 1), expected);
     }
 }
 

@@ -3,7 +3,7 @@
 use ark_ff::UniformRand;
 use ark_poly::{EvaluationDomain, Radix2EvaluationDomain};
 
-use super::super::engine::Plain;
+use super::super::engine::{Emulated, Plain};
 use super::*;
 
 fn check<E: Engine>(log: u32) {
@@ -41,11 +41,21 @@ fn transforms_larger_than_a_cache_agree_with_arkworks() {
 }
 
 #[test]
+fn transforms_over_eight_lanes_agree_with_arkworks() {
+    for log in [0, 1, 2, 3, 4, 5, 9] {
+        check::<Emulated>(log);
+    }
+}
+
+#[test]
 #[cfg(target_arch = "x86_64")]
-fn transforms_with_two_carry_chains_agree_with_arkworks() {
-    if super::super::field::adx::is_available() {
-        for log in [1, 2, 5, 12] {
+fn transforms_with_special_instructions_agree_with_arkworks() {
+    for log in [1, 2, 5, 12] {
+        if super::super::field::adx::is_available() {
             check::<super::super::engine::TwoCarries>(log);
+        }
+        if super::super::field::ifma::is_available() {
+            check::<super::super::engine::Vectors>(log);
         }
     }
 }

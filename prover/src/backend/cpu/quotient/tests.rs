@@ -3,7 +3,7 @@
 use ark_ff::UniformRand;
 use tacit_circuits::r1cs::Statement;
 
-use super::super::engine::Plain;
+use super::super::engine::{Emulated, Plain};
 use super::*;
 use crate::backend::reference::qap;
 use crate::progress::Silent;
@@ -16,6 +16,10 @@ fn odd_values_are_those_of_the_reference() {
     let expected = qap::odd_values(&assignment, size, &Silent);
     let values = odd_values::<Plain>(&assignment, &Domain::new(size), &Silent);
     assert_eq!(values.len(), expected.len());
+    assert_eq!(
+        values,
+        odd_values::<Emulated>(&assignment, &Domain::new(size), &Silent)
+    );
     for (value, expected) in values.iter().zip(expected) {
         assert_eq!(*value, expected.into_bigint().0);
     }
@@ -28,6 +32,10 @@ fn standard_forms_are_those_of_arkworks() {
         .into_iter()
         .chain((0..100).map(|_| F::rand(&mut rng)))
         .collect();
+    assert_eq!(
+        standard::<Emulated>(&values[..7], &values[7..]),
+        standard::<Plain>(&values, &[])
+    );
     for (standard, value) in standard::<Plain>(&values[..7], &values[7..]).iter().zip(&values) {
         assert_eq!(*standard, value.into_bigint().0);
     }
