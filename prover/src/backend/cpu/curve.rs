@@ -12,6 +12,7 @@ use ark_ec::short_weierstrass::{Affine, SWCurveConfig};
 use ark_ff::{BigInt, Field};
 use tacit_protocol::F;
 
+use super::engine::{Engine, Kernel};
 use super::field::portable::Word;
 use super::field::quadratic::{Pair, Quadratic};
 use super::field::{Base, Element, Lanes, Limbs};
@@ -145,20 +146,22 @@ pub(super) struct Addition {
     pub(super) to: u32,
 }
 
+/// Lanes of coordinates of a group's points on an engine.
+type LanesOf<E, G> = <G as Group>::Lanes<<E as Engine>::Base>;
+
 /// Adds in batches; keeps its memory between them.
-#[derive(Debug)]
-pub(super) struct Adder<L> {
+pub(super) struct Adder<E: Engine, G: Group> {
     /// Per step of `N` additions: the product of all denominators before it, and its own.
-    steps: Vec<(L, L)>,
+    steps: Vec<(LanesOf<E, G>, LanesOf<E, G>)>,
     /// Steps in which a lane is not a sum of two different points with different `x`.
     exceptions: Vec<u32>,
 }
 
-impl<L: Lanes> Adder<L> {
+impl<E: Engine, G: Group> Adder<E, G> {
     /// An adder with room for batches of `capacity` additions.
     pub(super) fn new(capacity: usize) -> Self {
         Self {
-            steps: Vec::with_capacity(capacity.div_ceil(L::N)),
+            steps: Vec::with_capacity(capacity.div_ceil(LanesOf::<E, G>::N)),
             exceptions: Vec::new(),
         }
     }
@@ -167,23 +170,45 @@ impl<L: Lanes> Adder<L> {
     ///
     /// # Panics
     /// If an index is out of range.
-    #[inline(always)]
     pub(super) fn add(
         &mut self,
         additions: &[Addition],
-        input: &[Point<L::Element>],
-        output: &mut [Point<L::Element>],
+        input: &[Point<G::Element>],
+        output: &mut [Point<G::Element>],
     ) {
-        if additions.is_empty() {
-            return;
+        if !additions.is_empty() {
+            E::enter(Batch {
+                steps: &mut self.steps,
+                exceptions: &mut self.exceptions,
+                additions,
+                input,
+                output,
+            });
         }
-        let total = self.denominators(additions, input);
+    }
+}
+
+/// The additions of one batch.
+struct Batch<'a, L: Lanes> {
+    steps: &'a mut Vec<(L, L)>,
+    exceptions: &'a mut Vec<u32>,
+    additions: &'a [Addition],
+    input: &'a [Point<L::Element>],
+    output: &'a mut [Point<L::Element>],
+}
+
+impl<L: Lanes> Kernel for Batch<'_, L> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(mut self) {
+        let total = self.denominators();
         let mut inverse = total.inverse();
-        for (step, group) in additions.chunks(L::N).enumerate().rev() {
+        for (step, group) in self.additions.chunks(L::N).enumerate().rev() {
             let lane = |i: usize| group[i.min(group.len() - 1)];
             let (a, b) = (
-                |i: usize| &input[lane(i).a as usize],
-                |i: usize| &input[lane(i).b as usize],
+                |i: usize| &self.input[lane(i).a as usize],
+                |i: usize| &self.input[lane(i).b as usize],
             );
             let (before, denominator) = self.steps[step];
             let own = inverse.mul(before);
@@ -194,6 +219,7 @@ impl<L: Lanes> Adder<L> {
             let slope = by.sub(ay).mul(own);
             let x = slope.square().sub(ax).sub(bx);
             let y = slope.mul(ax.sub(x)).sub(ay);
+            let output = &mut *self.output;
             x.scatter(|i, x| {
                 if i < group.len() {
                     output[lane(i).to as usize].x = x;
@@ -204,31 +230,32 @@ impl<L: Lanes> Adder<L> {
                     output[lane(i).to as usize].y = y;
                 }
             });
-            if self.exceptions.last() == Some(&u32::try_from(step).expect("fewer than 2^32 steps")) {
+            if self.exceptions.last().is_some_and(|&last| last as usize == step) {
                 self.exceptions.pop();
                 own.scatter(|i, own| {
-                    if i < group.len() {
-                        let sum = exceptional::<L::Single>(a(i), b(i), own);
-                        if let Some(sum) = sum {
-                            output[lane(i).to as usize] = sum;
-                        }
+                    if i < group.len()
+                        && let Some(sum) = exceptional::<L::Single>(a(i), b(i), own)
+                    {
+                        output[lane(i).to as usize] = sum;
                     }
                 });
             }
         }
     }
+}
 
+impl<L: Lanes> Batch<'_, L> {
     /// The running products of the denominators; returns the product of all.
     #[inline(always)]
-    fn denominators(&mut self, additions: &[Addition], input: &[Point<L::Element>]) -> L {
+    fn denominators(&mut self) -> L {
         self.steps.clear();
         self.exceptions.clear();
         let mut product = L::one();
-        for (step, group) in additions.chunks(L::N).enumerate() {
+        for (step, group) in self.additions.chunks(L::N).enumerate() {
             let lane = |i: usize| group[i.min(group.len() - 1)];
             let (a, b) = (
-                |i: usize| &input[lane(i).a as usize],
-                |i: usize| &input[lane(i).b as usize],
+                |i: usize| &self.input[lane(i).a as usize],
+                |i: usize| &self.input[lane(i).b as usize],
             );
             let (ax, bx) = (L::gather(|i| a(i).x), L::gather(|i| b(i).x));
             let mut denominator = bx.sub(ax);

@@ -117,10 +117,7 @@ impl<'a, G: Group> Msm<'a, G> {
         let Some(task) = task.checked_sub(1) else {
             return Partial {
                 window: None,
-                sum: E::enter(buckets::Sum::<G, G::Lanes<E::Base>>::new(
-                    self.terms.bases,
-                    &self.ones,
-                )),
+                sum: buckets::sum::<E, G>(self.terms.bases, &self.ones),
             };
         };
         let (window, slice) = (task / self.slices, task % self.slices);
@@ -131,10 +128,7 @@ impl<'a, G: Group> Msm<'a, G> {
         let sorted = digits::Sorted::new(self.windows, window, others, |point| self.terms.scalar(point));
         Partial {
             window: Some(window),
-            sum: E::enter(buckets::WindowSum::<G, G::Lanes<E::Base>>::new(
-                self.terms.bases,
-                &sorted,
-            )),
+            sum: buckets::window_sum::<E, G>(self.terms.bases, &sorted),
         }
     }
 

@@ -3,8 +3,7 @@
 use ark_ec::{AffineRepr, CurveGroup, PrimeGroup};
 use ark_ff::UniformRand;
 
-use super::super::field::emulated::EmulatedOctet;
-use super::super::field::portable::Portable;
+use super::super::engine::{Emulated, Plain};
 use super::*;
 
 fn limbs<G: Group>(p: &Affine<G>) -> Vec<Limbs> {
@@ -19,7 +18,7 @@ fn point<G: Group>(p: &Affine<G>) -> Point<G::Element> {
     }
 }
 
-fn check<G: Group, L: Lanes<Element = G::Element>>() {
+fn check<E: Engine, G: Group>() {
     let mut rng = crate::testing::rng(5);
     let generator = ark_ec::short_weierstrass::Projective::<G>::generator();
     let random: Vec<Affine<G>> = (0..6)
@@ -42,7 +41,7 @@ fn check<G: Group, L: Lanes<Element = G::Element>>() {
         })
         .collect();
     let mut output = vec![Point::IDENTITY; n * n];
-    let mut adder = Adder::<L>::new(n * n);
+    let mut adder = Adder::<E, G>::new(n * n);
     for _ in 0..2 {
         adder.add(&additions, &input, &mut output);
         for i in 0..n * n {
@@ -61,14 +60,14 @@ fn check<G: Group, L: Lanes<Element = G::Element>>() {
 
 #[test]
 fn batches_of_g1_additions_agree_with_arkworks() {
-    check::<g1::Config, Portable<Base>>();
-    check::<g1::Config, EmulatedOctet<Base>>();
+    check::<Plain, g1::Config>();
+    check::<Emulated, g1::Config>();
 }
 
 #[test]
 fn batches_of_g2_additions_agree_with_arkworks() {
-    check::<g2::Config, Quadratic<Portable<Base>>>();
-    check::<g2::Config, Quadratic<EmulatedOctet<Base>>>();
+    check::<Plain, g2::Config>();
+    check::<Emulated, g2::Config>();
 }
 
 #[test]

@@ -1,14 +1,13 @@
 //! Sums of buckets, and of all buckets of a window.
 
-use std::marker::PhantomData;
 use std::ops::Range;
 
 use ark_ec::short_weierstrass::Projective;
 use ark_ff::AdditiveGroup;
 
 use super::super::curve::{Adder, Addition, Group, Point};
-use super::super::engine::Kernel;
-use super::super::field::{Lanes, Limbs};
+use super::super::engine::Engine;
+use super::super::field::Limbs;
 use super::digits::{Signed, Sorted};
 
 /// Bytes of points that are added up together: they and what they need stay in a core's cache.
@@ -21,9 +20,9 @@ const AHEAD: usize = 16;
 const SEGMENTS: usize = 256;
 
 /// Adds up runs of points in rounds: each round adds neighbours of the same run, all in one batch.
-struct Tree<'a, G: Group, L> {
+struct Tree<'a, E: Engine, G: Group> {
     bases: &'a [Limbs],
-    adder: Adder<L>,
+    adder: Adder<E, G>,
     additions: Vec<Addition>,
     points: Vec<Point<G::Element>>,
     halved: Vec<Point<G::Element>>,
@@ -32,7 +31,7 @@ struct Tree<'a, G: Group, L> {
     capacity: usize,
 }
 
-impl<'a, G: Group, L: Lanes<Element = G::Element>> Tree<'a, G, L> {
+impl<'a, E: Engine, G: Group> Tree<'a, E, G> {
     fn new(bases: &'a [Limbs]) -> Self {
         let capacity = CHUNK_BYTES / size_of::<Point<G::Element>>();
         Self {
@@ -48,7 +47,6 @@ impl<'a, G: Group, L: Lanes<Element = G::Element>> Tree<'a, G, L> {
 
     /// Takes in the points `range` of `all`, which belong to one bucket; whatever fills the chunk is
     /// added up into `buckets`.
-    #[inline(always)]
     fn extend(
         &mut self,
         bucket: usize,
@@ -85,7 +83,6 @@ impl<'a, G: Group, L: Lanes<Element = G::Element>> Tree<'a, G, L> {
     }
 
     /// Adds every run up and leaves its sum in its bucket.
-    #[inline(always)]
     fn flush(&mut self, buckets: &mut [Point<G::Element>]) {
         while self.runs.iter().any(|&(_, length)| length > 1) {
             self.halve();
@@ -98,7 +95,6 @@ impl<'a, G: Group, L: Lanes<Element = G::Element>> Tree<'a, G, L> {
     }
 
     /// One round: half as many points, the odd ones kept.
-    #[inline(always)]
     fn halve(&mut self) {
         let index = |i: usize| u32::try_from(i).expect("a chunk is small");
         self.additions.clear();
@@ -126,76 +122,30 @@ impl<'a, G: Group, L: Lanes<Element = G::Element>> Tree<'a, G, L> {
     }
 }
 
-/// The sum of some points of a table.
-pub(super) struct Sum<'a, G, L> {
-    bases: &'a [Limbs],
-    indices: &'a [u32],
-    lanes: PhantomData<(G, L)>,
-}
-
-impl<'a, G, L> Sum<'a, G, L> {
-    /// The sum of the points `indices` of `bases`.
-    pub(super) fn new(bases: &'a [Limbs], indices: &'a [u32]) -> Self {
-        Self {
-            bases,
-            indices,
-            lanes: PhantomData,
-        }
-    }
-}
-
-impl<G: Group, L: Lanes<Element = G::Element>> Kernel for Sum<'_, G, L> {
-    type Output = Projective<G>;
-
-    #[inline(always)]
-    fn run(self) -> Projective<G> {
-        let mut total = [Point::IDENTITY];
-        let mut tree = Tree::<G, L>::new(self.bases);
-        let points: Vec<Signed> = self.indices.iter().map(|&i| Signed::plus(i)).collect();
-        tree.extend(0, &points, 0..points.len(), &mut total);
-        tree.flush(&mut total);
-        G::affine(&total[0]).into()
-    }
+/// The sum of the points `indices` of a table.
+pub(super) fn sum<E: Engine, G: Group>(bases: &[Limbs], indices: &[u32]) -> Projective<G> {
+    let mut total = [Point::IDENTITY];
+    let mut tree = Tree::<E, G>::new(bases);
+    let points: Vec<Signed> = indices.iter().map(|&i| Signed::plus(i)).collect();
+    tree.extend(0, &points, 0..points.len(), &mut total);
+    tree.flush(&mut total);
+    G::affine(&total[0]).into()
 }
 
 /// `Σ_k (k + 1) · Σ points of bucket k`.
-pub(super) struct WindowSum<'a, G, L> {
-    bases: &'a [Limbs],
-    sorted: &'a Sorted,
-    lanes: PhantomData<(G, L)>,
-}
-
-impl<'a, G, L> WindowSum<'a, G, L> {
-    /// The sum over the sorted points of `bases`.
-    pub(super) fn new(bases: &'a [Limbs], sorted: &'a Sorted) -> Self {
-        Self {
-            bases,
-            sorted,
-            lanes: PhantomData,
-        }
+pub(super) fn window_sum<E: Engine, G: Group>(bases: &[Limbs], sorted: &Sorted) -> Projective<G> {
+    let mut buckets = vec![Point::IDENTITY; sorted.buckets()];
+    let mut tree = Tree::<E, G>::new(bases);
+    for k in 0..sorted.buckets() {
+        tree.extend(k, sorted.points(), sorted.bucket(k), &mut buckets);
     }
-}
-
-impl<G: Group, L: Lanes<Element = G::Element>> Kernel for WindowSum<'_, G, L> {
-    type Output = Projective<G>;
-
-    #[inline(always)]
-    fn run(self) -> Projective<G> {
-        let sorted = self.sorted;
-        let mut buckets = vec![Point::IDENTITY; sorted.buckets()];
-        let mut tree = Tree::<G, L>::new(self.bases);
-        for k in 0..sorted.buckets() {
-            tree.extend(k, sorted.points(), sorted.bucket(k), &mut buckets);
-        }
-        tree.flush(&mut buckets);
-        weighted_sum::<G, L>(buckets)
-    }
+    tree.flush(&mut buckets);
+    weighted_sum::<E, G>(buckets)
 }
 
 /// `Σ_k (k + 1) · bucket_k`: segments of buckets side by side, each by running sums from its top, so
 /// that the additions of one step are a batch.
-#[inline(always)]
-fn weighted_sum<G: Group, L: Lanes<Element = G::Element>>(buckets: Vec<Point<G::Element>>) -> Projective<G> {
+fn weighted_sum<E: Engine, G: Group>(buckets: Vec<Point<G::Element>>) -> Projective<G> {
     let count = buckets.len();
     debug_assert!(count.is_power_of_two(), "windows of whole bits");
     let segments = SEGMENTS.min(count.div_ceil(4));
@@ -208,7 +158,7 @@ fn weighted_sum<G: Group, L: Lanes<Element = G::Element>>(buckets: Vec<Point<G::
     let mut points = buckets;
     points.resize(count + 2 * segments, Point::IDENTITY);
     let mut results = vec![Point::IDENTITY; 2 * segments];
-    let mut adder = Adder::<L>::new(2 * segments);
+    let mut adder = Adder::<E, G>::new(2 * segments);
     let mut additions = Vec::with_capacity(2 * segments);
     for step in (0..length).rev() {
         additions.clear();
