@@ -138,6 +138,7 @@ impl Chain {
         let payment = Payment::Pay {
             to: other.viewing().incoming().address(0),
             amount: funding::sats(60_000),
+            memo: None,
         };
         let plan = |inputs| Plan {
             inputs,

@@ -1,4 +1,5 @@
-//! Encrypted outputs: 48 bytes of ciphertext for the payment and the change of a transfer.
+//! Encrypted outputs: 48 bytes of ciphertext for the payment and the change of a transfer, and the
+//! memo that may go with the payment ([`memo`]).
 //!
 //! ```text
 //! epk       32 bytes   one ephemeral key per transfer, esk·g_d
@@ -23,9 +24,11 @@ use crate::encoding::{Decode, DecodeError, Encode, Reader};
 use crate::hash::{B2, Label};
 use crate::note::{Commitment, Nullifier};
 
+pub mod memo;
 mod open;
 mod seal;
 
+pub use memo::{Memo, MemoError, MemoKey, MemoText};
 pub use open::{ChangeReceived, PaymentReceived, open_disclosed, recover_sent};
 pub use seal::{OutputOrder, OutputSecrets, Sealed};
 
@@ -152,4 +155,4 @@ fn apply_stream<const N: usize>(key: &[u8; 32], mut bytes: [u8; N]) -> [u8; N] {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

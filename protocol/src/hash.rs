@@ -116,6 +116,8 @@ pub enum Label {
     Enc,
     /// Key stream of the change.
     Change,
+    /// Key of a memo.
+    Memo,
     /// Nonce of a spend signature.
     Nonce,
     /// The context a transfer signs.
@@ -161,6 +163,7 @@ impl Label {
             Self::Esk => "TacitEsk",
             Self::Enc => "TacitEnc",
             Self::Change => "TacitChange",
+            Self::Memo => "TacitMemo",
             Self::Nonce => "TacitNonce",
             Self::Ctx => "TacitCtx",
             Self::Tx => "TacitTx",

@@ -100,6 +100,7 @@ pub fn transfer(n: u64) -> Transfer {
             fee: 1,
             expiry: 1_000,
             exit: None,
+            memo: None,
         },
         anchor: 0,
         proof: ProofBytes([0; 128]),

@@ -5,7 +5,8 @@
 //!   statement's public inputs): everything but the anchor and the proof, so a wallet signs first
 //!   and proves later, against any anchor.
 //! * [`Transfer`] adds the anchor (the batch whose notes tree the inputs are proven in) and the
-//!   proof. Its bytes are what wallets submit; a batch stores the same fields in 318 bytes.
+//!   proof. Its bytes are what wallets submit; a batch stores the same fields in 318 bytes, and in
+//!   more if there is an exit or a memo, which a byte of flags says.
 //!
 //! The identifier covers the body and neither anchor nor proof: a re-randomised proof is the same
 //! transaction. Specification: `docs/spec/transfer.md`.
@@ -16,7 +17,7 @@ use thiserror::Error;
 
 use crate::amount::Amount;
 use crate::encoding::{Decode, DecodeError, Encode, Reader, put_u24};
-use crate::encryption::EncryptedOutputs;
+use crate::encryption::{EncryptedOutputs, Memo};
 use crate::field::{self, F};
 use crate::hash::{B2, Label};
 use crate::note::{Commitment, Nullifier};
@@ -26,10 +27,13 @@ use crate::tree::BATCH_LIMIT;
 
 /// Version of the transfer circuit, bound by the context.
 pub const CIRCUIT_VERSION: u16 = 1;
-/// Bytes of a transfer without exit inside a batch, proof included.
+/// Bytes of a transfer without exit and memo inside a batch, proof included.
 pub const TRANSFER_BYTES: usize = 318;
+/// Bytes of the longest transfer inside a batch: with the longest exit, and a memo.
+pub const MAX_TRANSFER_BYTES: usize = TRANSFER_BYTES + Exit::MAX_BYTES + Memo::BYTES;
 
 const FLAG_EXIT: u8 = 1;
+const FLAG_MEMO: u8 = 2;
 
 /// The bytes of a Groth16 proof; only the verifier looks inside.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -95,6 +99,8 @@ pub struct TransferBody {
     pub expiry: u32,
     /// Money that leaves to Bitcoin.
     pub exit: Option<Exit>,
+    /// Words to the recipient of the payment, encrypted.
+    pub memo: Option<Memo>,
 }
 
 /// The statement's public inputs that follow from a body; the anchor is the seventh.
@@ -163,6 +169,7 @@ impl TransferBody {
     pub fn ctx(&self, params: &ChainParams) -> Result<F, TransferRule> {
         let fee = self.fee_amount(params)?;
         let exit = self.exit.as_ref().map(Encode::encode).unwrap_or_default();
+        let memo = self.memo.as_ref().map(Encode::encode).unwrap_or_default();
         let digest = B2::new(Label::Ctx)
             .bytes(params.chain_id().as_bytes())
             .u64(u64::from(CIRCUIT_VERSION))
@@ -170,6 +177,7 @@ impl TransferBody {
             .bytes(&exit)
             .u64(u64::from(self.expiry))
             .bytes(&self.outputs.encode())
+            .bytes(&memo)
             .finish();
         let mut low = [0; 32];
         low[..31].copy_from_slice(&digest[..31]);
@@ -206,7 +214,71 @@ impl TransferBody {
     }
 
     fn flags(&self) -> u8 {
-        if self.exit.is_some() { FLAG_EXIT } else { 0 }
+        let exit = if self.exit.is_some() { FLAG_EXIT } else { 0 };
+        exit | if self.memo.is_some() { FLAG_MEMO } else { 0 }
+    }
+
+    /// Appends the fields; `anchor` writes what stands between the outputs and the fee.
+    fn encode_around(&self, out: &mut Vec<u8>, anchor: impl FnOnce(&mut Vec<u8>)) {
+        for nf in &self.nf {
+            nf.encode_to(out);
+        }
+        for cm in &self.cm {
+            cm.encode_to(out);
+        }
+        self.outputs.encode_to(out);
+        anchor(out);
+        out.push(self.fee);
+        put_u24(out, self.expiry);
+        out.push(self.flags());
+        if let Some(exit) = &self.exit {
+            exit.encode_to(out);
+        }
+        if let Some(memo) = &self.memo {
+            memo.encode_to(out);
+        }
+    }
+
+    fn decode_around<T>(
+        reader: &mut Reader<'_>,
+        anchor: impl FnOnce(&mut Reader<'_>) -> Result<T, DecodeError>,
+    ) -> Result<(Self, T), DecodeError> {
+        let nf = [Nullifier::decode_from(reader)?, Nullifier::decode_from(reader)?];
+        let cm = [Commitment::decode_from(reader)?, Commitment::decode_from(reader)?];
+        let outputs = EncryptedOutputs::decode_from(reader)?;
+        let anchor = anchor(reader)?;
+        let fee = reader.u8()?;
+        let expiry = reader.u24()?;
+        let flags = reader.u8()?;
+        if flags & !(FLAG_EXIT | FLAG_MEMO) != 0 {
+            return Err(DecodeError::Unknown("transfer flags"));
+        }
+        let has = |flag| flags & flag != 0;
+        let exit = has(FLAG_EXIT).then(|| Exit::decode_from(reader)).transpose()?;
+        let memo = has(FLAG_MEMO).then(|| Memo::decode_from(reader)).transpose()?;
+        let body = Self {
+            nf,
+            cm,
+            outputs,
+            fee,
+            expiry,
+            exit,
+            memo,
+        };
+        Ok((body, anchor))
+    }
+}
+
+/// The fields in the order of a batch, without an anchor: what wallets scan.
+impl Encode for TransferBody {
+    fn encode_to(&self, out: &mut Vec<u8>) {
+        self.encode_around(out, |_| ());
+    }
+}
+
+impl Decode for TransferBody {
+    fn decode_from(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Self::decode_around(reader, |_| Ok(())).map(|(body, ())| body)
     }
 }
 
@@ -250,21 +322,7 @@ impl Transfer {
     }
 
     fn encode_fields(&self, out: &mut Vec<u8>, anchor: impl FnOnce(&mut Vec<u8>)) {
-        let body = &self.body;
-        for nf in &body.nf {
-            nf.encode_to(out);
-        }
-        for cm in &body.cm {
-            cm.encode_to(out);
-        }
-        body.outputs.encode_to(out);
-        anchor(out);
-        out.push(body.fee);
-        put_u24(out, body.expiry);
-        out.push(body.flags());
-        if let Some(exit) = &body.exit {
-            exit.encode_to(out);
-        }
+        self.body.encode_around(out, anchor);
         out.extend_from_slice(&self.proof.0);
     }
 
@@ -272,26 +330,8 @@ impl Transfer {
         reader: &mut Reader<'_>,
         anchor: impl FnOnce(&mut Reader<'_>) -> Result<u32, DecodeError>,
     ) -> Result<Self, DecodeError> {
-        let nf = [Nullifier::decode_from(reader)?, Nullifier::decode_from(reader)?];
-        let cm = [Commitment::decode_from(reader)?, Commitment::decode_from(reader)?];
-        let outputs = EncryptedOutputs::decode_from(reader)?;
-        let anchor = anchor(reader)?;
-        let fee = reader.u8()?;
-        let expiry = reader.u24()?;
-        let exit = match reader.u8()? {
-            0 => None,
-            FLAG_EXIT => Some(Exit::decode_from(reader)?),
-            _ => return Err(DecodeError::Unknown("transfer flags")),
-        };
+        let (body, anchor) = TransferBody::decode_around(reader, anchor)?;
         let proof = ProofBytes(reader.array()?);
-        let body = TransferBody {
-            nf,
-            cm,
-            outputs,
-            fee,
-            expiry,
-            exit,
-        };
         Ok(Self { body, anchor, proof })
     }
 }

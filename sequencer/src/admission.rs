@@ -20,6 +20,9 @@
 //! [`Policy::anchor_window`] blocks: `S_a` is, if it is the latest still, or if batch `a + 1` is at
 //! most that deep. States that are only sealed are newer than any on Bitcoin.
 //!
+//! The floor is one for all transfers, so it has to pay for the longest: exits and memos cost nothing
+//! extra, for fees by size would tell transfers apart.
+//!
 //! Rounded expiries are a mempool rule, not a rule of batches: they keep wallets from standing out.
 //! The last batch number there is counts as rounded.
 
@@ -30,7 +33,7 @@ use tacit_protocol::field;
 use tacit_protocol::kv::{KvError, KvRead};
 use tacit_protocol::ledger;
 use tacit_protocol::note::Nullifier;
-use tacit_protocol::transfer::{TRANSFER_BYTES, Transfer, TransferBody, TransferId, TransferRule};
+use tacit_protocol::transfer::{self, Transfer, TransferBody, TransferId, TransferRule};
 use tacit_protocol::tree::{BATCH_LIMIT, nullifiers};
 use tacit_protocol::{Amount, DecodeError, F};
 use tacit_verifier::transfer::{TransferError, verify_transfer};
@@ -41,10 +44,8 @@ use crate::config::Policy;
 use crate::halt::Halt;
 use crate::mempool::{Full, Mempool};
 
-/// Bytes of the longest exit: amount, script of 34 bytes, fee limit, key.
-const MAX_EXIT_BYTES: usize = 8 + 1 + 34 + 8 + 32;
 /// Bytes of the longest transfer; its anchor takes three bytes, one in a batch.
-pub const MAX_TRANSFER_BYTES: usize = TRANSFER_BYTES + 2 + MAX_EXIT_BYTES;
+pub const MAX_TRANSFER_BYTES: usize = transfer::MAX_TRANSFER_BYTES + 2;
 
 /// The rule by which a transfer is refused.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]

@@ -15,7 +15,7 @@ use bitcoin::{
 };
 use tacit_protocol::batch::{Batch, BatchShape, Payload};
 use tacit_protocol::encoding::Encode;
-use tacit_protocol::encryption::EncryptedOutputs;
+use tacit_protocol::encryption::{EncryptedOutputs, Memo};
 use tacit_protocol::envelope::{Envelope, EnvelopeKind};
 use tacit_protocol::kv::{Delta, KvError, MemoryKv};
 use tacit_protocol::ledger;
@@ -150,6 +150,7 @@ pub(crate) fn draft(n: u64) -> Draft {
         fee: 1,
         expiry: 1_000,
         exit: None,
+        memo: None,
     };
     Draft {
         body,
@@ -170,6 +171,12 @@ impl Draft {
         ));
         let exit = Exit::new(sats(amount), script.expect("P2TR"), sats(max_l1_fee), key(6));
         self.body.exit = Some(exit.expect("above dust"));
+        self
+    }
+
+    /// Carries a memo of these bytes.
+    pub(crate) fn memo(mut self, byte: u8) -> Self {
+        self.body.memo = Some(Memo::new([byte; Memo::BYTES]));
         self
     }
 

@@ -8,6 +8,7 @@ use bitcoin::{OutPoint, ScriptBuf, Transaction, Txid};
 use rand::rngs::OsRng;
 use tacit_bridge::keys::SigningKey;
 use tacit_protocol::Amount;
+use tacit_protocol::encryption::MemoText;
 use tacit_protocol::transfer::{Transfer, TransferId};
 use tacit_wallet::api::{
     ApiError, BatchDetails, BatchSummary, CompactBatch, DepositStatus, FeeEstimate, FoundDeposit, NodeApi,
@@ -15,7 +16,7 @@ use tacit_wallet::api::{
     WithdrawalStatus,
 };
 use tacit_wallet::send::SendError;
-use tacit_wallet::{KdfParams, Payment, Place, Seed, Sent, Session, Wallet, WalletError};
+use tacit_wallet::{KdfParams, MemoRecord, Payment, Place, Seed, Sent, Session, Wallet, WalletError};
 
 use crate::setting::{Ground, Setting};
 
@@ -72,6 +73,15 @@ impl Person {
         Ok(setting.chain().faucet.pay(&script, amount)?)
     }
 
+    /// The memos in the history, the unreadable ones included.
+    pub(crate) fn memos(&self) -> Vec<MemoRecord> {
+        self.wallet
+            .history()
+            .into_iter()
+            .filter_map(|entry| entry.memo)
+            .collect()
+    }
+
     /// Looks for deposits and registers them.
     pub(crate) fn register(&mut self, setting: &Setting) -> anyhow::Result<()> {
         setting.settle()?;
@@ -93,10 +103,20 @@ impl Person {
 
     /// A payment to a fresh address of somebody.
     pub(crate) fn payment_to(other: &mut Self, sats: u64) -> anyhow::Result<Payment> {
+        Self::payment_with(other, sats, None)
+    }
+
+    /// The same with a memo.
+    pub(crate) fn payment_with(
+        other: &mut Self,
+        sats: u64,
+        memo: Option<MemoText>,
+    ) -> anyhow::Result<Payment> {
         let (_, to) = other.wallet.new_address(&mut OsRng)?;
         Ok(Payment::Pay {
             to,
             amount: Amount::from_sat(sats)?,
+            memo,
         })
     }
 

@@ -2,6 +2,7 @@
 
 use rand::rngs::OsRng;
 use tacit_protocol::Amount;
+use tacit_protocol::encryption::{Memo, MemoText};
 use tacit_protocol::field;
 use tacit_protocol::note::{Note, Position};
 use tacit_protocol::params::{ChainParams, Genesis};
@@ -32,7 +33,8 @@ fn a_note_is_spent_once_whoever_tries_and_whenever() -> anyhow::Result<()> {
     let mut bob = Person::new(&setting.ground, "bob")?;
     let mut carol = Person::new(&setting.ground, "carol")?;
     alice.deposit(&setting, 500_000)?;
-    let first = alice.draft(&setting, &Person::payment_to(&mut bob, 100_000)?)?;
+    let memo = Some(MemoText::new("the signed one")?);
+    let first = alice.draft(&setting, &Person::payment_with(&mut bob, 100_000, memo)?)?;
     let rival = alice.draft(&setting, &Person::payment_to(&mut carol, 200_000)?)?;
     assert_eq!(first.body.nf[0], rival.body.nf[0], "both spend Alice's only note");
     a_proof_fits_nothing_else(&setting, &first, &rival);
@@ -73,10 +75,14 @@ type Tamper = (&'static str, fn(&mut Transfer));
 
 /// Neither another anchor nor another body can borrow a proof.
 fn a_proof_fits_nothing_else(setting: &Setting, first: &Transfer, rival: &Transfer) {
-    let tamper: [Tamper; 4] = [
+    let tamper: [Tamper; 6] = [
         ("another anchor", |transfer| transfer.anchor = 0),
         ("another fee", |transfer| transfer.body.fee += 1),
         ("other commitments", |transfer| transfer.body.cm.swap(0, 1)),
+        ("another memo", |transfer| {
+            transfer.body.memo = Some(Memo::new([7; Memo::BYTES]));
+        }),
+        ("no memo", |transfer| transfer.body.memo = None),
         ("another nullifier", |transfer| transfer.body.nf.swap(0, 1)),
     ];
     for (what, change) in tamper {

@@ -2,7 +2,8 @@
 
 use anyhow::Context;
 use tacit_bridge::client::BitcoinClient;
-use tacit_wallet::{EntryState, Sent};
+use tacit_protocol::encryption::MemoText;
+use tacit_wallet::{EntryState, MemoRecord, Sent};
 
 use crate::people::Person;
 use crate::setting::{Choices, Setting};
@@ -10,6 +11,7 @@ use crate::setting::{Choices, Setting};
 const ALICE_DEPOSIT: u64 = 2_000_000;
 const BOB_DEPOSIT: u64 = 1_000_000;
 const WITHDRAWAL: u64 = 300_000;
+const MEMO: &str = "for the bread \u{1b}[31m🍞";
 
 #[test]
 fn money_goes_in_moves_privately_and_comes_out_again() -> anyhow::Result<()> {
@@ -44,7 +46,15 @@ fn money_goes_in_moves_privately_and_comes_out_again() -> anyhow::Result<()> {
     let deposits: usize = report.batches.iter().map(|batch| batch.deposits.len()).sum();
     assert_eq!(deposits, 2, "the auditor lists every deposit once");
     audit_as_a_stranger(&setting, &report.state_root)?;
-    restore(&setting, &mut alice)
+    restore(&setting, &mut alice)?;
+    let memo = vec![MemoRecord::Text(MemoText::new(MEMO)?)];
+    assert_eq!(alice.memos(), memo, "Alice knows what she wrote");
+    assert_eq!(bob.memos(), memo, "Bob reads it");
+    assert_eq!(operator.memos(), Vec::new(), "the operator does not");
+    let mut bob_again = bob.restored(&setting.ground, "bob-again")?;
+    bob_again.sync(&setting.api)?;
+    assert_eq!(bob_again.memos(), memo, "his words bring it back");
+    Ok(())
 }
 
 fn deposit(setting: &Setting, alice: &mut Person, bob: &mut Person) -> anyhow::Result<()> {
@@ -72,14 +82,16 @@ fn deposit(setting: &Setting, alice: &mut Person, bob: &mut Person) -> anyhow::R
 
 fn pay_both_ways(setting: &Setting, alice: &mut Person, bob: &mut Person) -> anyhow::Result<Vec<Sent>> {
     let mut sent = Vec::new();
-    for (from_alice, sats) in [(true, 250_000), (false, 80_000)] {
+    for (from_alice, sats, memo) in [(true, 250_000, Some(MEMO)), (false, 80_000, None)] {
         let (from, to) = if from_alice {
             (&mut *alice, &mut *bob)
         } else {
             (&mut *bob, &mut *alice)
         };
         let (before, after) = (from.holds(&setting.api)?, to.holds(&setting.api)? + sats);
-        let receipt = from.pay(setting, to, sats)?;
+        let memo = memo.map(MemoText::new).transpose()?;
+        let payment = Person::payment_with(to, sats, memo)?;
+        let receipt = from.send(setting, &payment)?;
         let key = setting.chain().params().genesis().anchor_key;
         assert!(receipt.receipt.verify(&key), "the sequencer signed its promise");
         let batch = setting.anchor(receipt.txid)?;
@@ -145,7 +157,15 @@ fn restore(setting: &Setting, alice: &mut Person) -> anyhow::Result<()> {
     let facts = |entries: &[tacit_wallet::Entry]| -> Vec<_> {
         entries
             .iter()
-            .map(|entry| (entry.txid, entry.amount, entry.fee, entry.batch))
+            .map(|entry| {
+                (
+                    entry.txid,
+                    entry.amount,
+                    entry.fee,
+                    entry.batch,
+                    entry.memo.clone(),
+                )
+            })
             .collect()
     };
     assert_eq!(facts(&old), facts(&new), "and the history");

@@ -10,8 +10,8 @@ use ark_ed_on_bn254::EdwardsAffine;
 use rand_core::CryptoRngCore;
 use tacit_circuits::transfer::{NewNote, SpentNote, TransferStatement, TransferWitness};
 use tacit_protocol::address::Address;
-use tacit_protocol::encryption::{OutputOrder, OutputSecrets};
-use tacit_protocol::note::{Note, Position};
+use tacit_protocol::encryption::{MemoText, OutputOrder, OutputSecrets};
+use tacit_protocol::note::{Note, Nullifier, Position};
 use tacit_protocol::params::ChainParams;
 use tacit_protocol::peg::{Exit, ExitError, ExitScript};
 use tacit_protocol::signature::Signature;
@@ -36,6 +36,8 @@ pub enum Payment {
         to: Address,
         /// The amount.
         amount: Amount,
+        /// Words that the recipient alone can read, and this wallet again.
+        memo: Option<MemoText>,
     },
     /// Withdraws to Bitcoin.
     Withdraw {
@@ -57,6 +59,15 @@ impl Payment {
         match self {
             Self::Pay { amount, .. } | Self::Withdraw { amount, .. } => *amount,
             Self::Merge => Amount::ZERO,
+        }
+    }
+
+    /// What is written to the recipient.
+    #[must_use]
+    pub fn memo(&self) -> Option<&MemoText> {
+        match self {
+            Self::Pay { memo, .. } => memo.as_ref(),
+            Self::Withdraw { .. } | Self::Merge => None,
         }
     }
 }
@@ -136,27 +147,7 @@ pub fn build(
         .map(|(note, at)| note.nullifier(&keys.viewing().nk(), *at));
     let fee = params.fee(plan.fee).ok_or(TransferRule::UnknownFee(plan.fee))?;
     let change = change_of(&inputs, plan.payment.amount(), fee)?;
-
-    let (recipient, amount, exit) = match plan.payment {
-        Payment::Pay { amount, .. } | Payment::Withdraw { amount, .. } if *amount == Amount::ZERO => {
-            return Err(BuildError::Zero);
-        }
-        Payment::Pay { to, amount } => (*to, *amount, None),
-        Payment::Withdraw {
-            amount,
-            to,
-            max_l1_fee,
-        } => {
-            let key = exit::public_key(keys.root(), &nf[0]);
-            let exit = Exit::new(*amount, to.clone(), *max_l1_fee, key)?;
-            (
-                keys.viewing().incoming().internal_address(),
-                Amount::ZERO,
-                Some(exit),
-            )
-        }
-        Payment::Merge => (keys.viewing().incoming().internal_address(), Amount::ZERO, None),
-    };
+    let (recipient, amount, exit) = outcome(keys, plan.payment, &nf[0])?;
 
     let mut salt = [0; 8];
     rng.fill_bytes(&mut salt);
@@ -170,6 +161,7 @@ pub fn build(
         fee: plan.fee,
         expiry: plan.expiry,
         exit,
+        memo: plan.payment.memo().map(|text| sealed.memo_key.seal(text)),
     };
 
     let request = SigningRequest {
@@ -180,6 +172,7 @@ pub fn build(
         change,
         salt,
         order,
+        memo: plan.payment.memo(),
     };
     let signature = sign::sign(keys, params, &request, rng)?;
     Ok(SignedTransfer {
@@ -197,6 +190,32 @@ pub fn build(
         nk: keys.viewing().nk(),
         signature,
     })
+}
+
+/// Who is paid how much inside the rollup, and what leaves it. A transfer that pays nobody pays zero
+/// to the account itself.
+fn outcome(
+    keys: &Keys,
+    payment: &Payment,
+    nf0: &Nullifier,
+) -> Result<(Address, Amount, Option<Exit>), BuildError> {
+    let own = || keys.viewing().incoming().internal_address();
+    match payment {
+        Payment::Pay { amount, .. } | Payment::Withdraw { amount, .. } if *amount == Amount::ZERO => {
+            Err(BuildError::Zero)
+        }
+        Payment::Pay { to, amount, .. } => Ok((*to, *amount, None)),
+        Payment::Withdraw {
+            amount,
+            to,
+            max_l1_fee,
+        } => {
+            let key = exit::public_key(keys.root(), nf0);
+            let exit = Exit::new(*amount, to.clone(), *max_l1_fee, key)?;
+            Ok((own(), Amount::ZERO, Some(exit)))
+        }
+        Payment::Merge => Ok((own(), Amount::ZERO, None)),
+    }
 }
 
 /// Adds a dummy to a single input.

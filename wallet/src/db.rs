@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use bitcoin::{OutPoint, Txid};
 use serde::{Deserialize, Serialize};
 use tacit_protocol::address::Diversifier;
+use tacit_protocol::encryption::MemoText;
 use tacit_protocol::keys::FullViewingKey;
 use tacit_protocol::note::{Note, Nullifier, Position};
 use tacit_protocol::transfer::{Transfer, TransferId};
@@ -217,6 +218,16 @@ pub enum EventKind {
     Fees,
 }
 
+/// What a wallet knows of the memo that came with a transfer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum MemoRecord {
+    /// The text. Whoever paid wrote it; print it by its `Display` only.
+    Text(MemoText),
+    /// There is one and it cannot be read, for this reason; the payment is as good as any.
+    Unreadable(String),
+}
+
 /// One line of the history.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -232,6 +243,9 @@ pub struct Event {
     pub fee: Amount,
     /// The batch.
     pub batch: u32,
+    /// What the payer wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memo: Option<MemoRecord>,
 }
 
 mod optional_txid {
@@ -283,6 +297,9 @@ pub(crate) struct Outgoing {
     /// Why it counts as not sent; whoever has its bytes may still include it ([`crate::refused`]).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) refused: Option<String>,
+    /// What was written to the recipient.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) memo: Option<MemoRecord>,
 }
 
 impl Outgoing {

@@ -4,7 +4,7 @@ use tacit_protocol::Amount;
 use tacit_protocol::transfer::TransferId;
 
 use crate::api::Anchored;
-use crate::db::{DepositProgress, EventKind};
+use crate::db::{DepositProgress, EventKind, MemoRecord};
 use crate::wallet::{Wallet, sum};
 
 /// The balance, in parts that do not overlap.
@@ -66,6 +66,8 @@ pub struct Entry {
     pub batch: Option<u32>,
     /// How sure it is.
     pub state: EntryState,
+    /// What the payer wrote.
+    pub memo: Option<MemoRecord>,
 }
 
 impl Wallet {
@@ -115,6 +117,7 @@ impl Wallet {
             fee: event.fee,
             batch: Some(event.batch),
             state: self.state_of(event.batch),
+            memo: event.memo.clone(),
         });
         let waiting = self.waiting().map(|outgoing| Entry {
             what: outgoing.what.clone(),
@@ -128,6 +131,7 @@ impl Wallet {
                 let until = outgoing.transfer.body.expiry;
                 EntryState::Refused { until }
             },
+            memo: outgoing.memo.clone(),
         });
         happened.chain(waiting).collect()
     }

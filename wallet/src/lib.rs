@@ -34,7 +34,7 @@ mod wallet;
 mod testing;
 
 pub use builder::Payment;
-pub use db::{DepositOutput, DepositProgress, Event, EventKind, Source};
+pub use db::{DepositOutput, DepositProgress, Event, EventKind, MemoRecord, Source};
 pub use history::{Balance, Entry, EntryState};
 pub use prover::{Groth16TransferProver, TransferProver};
 pub use seed::{Keys, Seed};

@@ -9,6 +9,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use tacit_protocol::F;
+use tacit_protocol::encryption::MemoKey;
 use tacit_protocol::field;
 use tacit_protocol::note::{self, Note, Nullifier, Position};
 use tacit_protocol::params::ChainParams;
@@ -19,8 +20,8 @@ use thiserror::Error;
 
 use crate::api::{CompactBatch, CompactDeposit, CompactError};
 use crate::db::{
-    BatchRecord, Database, DepositProgress, Event, EventKind, Leaves, NoteRecord, Source, SpentIn,
-    StateRecord,
+    BatchRecord, Database, DepositProgress, Event, EventKind, Leaves, MemoRecord, NoteRecord, Source,
+    SpentIn, StateRecord,
 };
 use crate::seed::Keys;
 use crate::tree::RootTree;
@@ -186,11 +187,13 @@ impl Scanner<'_> {
     ) -> Result<(), CompactError> {
         let viewing = self.keys.viewing();
         let mut own = Outputs::new();
+        let mut memo_key = None;
         if let Some(change) = viewing.try_change(&body.outputs, &body.nf[0], &body.cm) {
             own.insert(
                 2 * slot + usize::from(change.index),
                 (change.note, Source::Change),
             );
+            memo_key = Some(change.memo_key);
         }
         let mut paid_to = None;
         if let Some(paid) = viewing.incoming().try_payment(&body.outputs, &body.cm) {
@@ -202,6 +205,7 @@ impl Scanner<'_> {
                 own.insert(2 * slot + 1, (paid.note.clone(), Source::Payment));
             }
             own.insert(2 * slot + usize::from(paid.index), (paid.note, Source::Payment));
+            memo_key = Some(paid.memo_key);
         }
         let inputs: Vec<u64> = body
             .nf
@@ -212,6 +216,7 @@ impl Scanner<'_> {
             return Ok(());
         }
         let txid = body.id(self.params)?;
+        let memo = read_memo(body, memo_key.as_ref());
         let came: Amount = sum(own.values().map(|(note, _)| note.v));
         if inputs.is_empty() {
             if came > Amount::ZERO {
@@ -224,11 +229,17 @@ impl Scanner<'_> {
                     amount: came,
                     fee: Amount::ZERO,
                     batch,
+                    memo,
                 });
             }
         } else {
             let fee = body.fee_amount(self.params)?;
+            let first = events.len();
             self.spend(batch, body, txid, (&inputs, came, fee), events);
+            // The payment comes last.
+            if let Some(event) = events[first..].last_mut() {
+                event.memo = memo;
+            }
         }
         if let Some(index) = paid_to.filter(|index| *index != u64::MAX) {
             self.db.next_address = self.db.next_address.max(index + 1);
@@ -281,6 +292,7 @@ impl Scanner<'_> {
                 amount,
                 fee,
                 batch,
+                memo: None,
             })
         };
         if let Some(exit) = &body.exit {
@@ -317,6 +329,7 @@ impl Scanner<'_> {
             amount: deposit.v,
             fee: Amount::ZERO,
             batch: batch.number,
+            memo: None,
         });
         self.db.next_deposit = self.db.next_deposit.max(index + 1);
         self.view.cover(self.keys, self.db.next_deposit);
@@ -356,6 +369,7 @@ impl Scanner<'_> {
                 amount,
                 fee,
                 batch: number,
+                memo: None,
             });
         }
         Ok(())
@@ -415,6 +429,15 @@ impl Scanner<'_> {
             .nullifiers
             .retain(|_, position| batch_of(*position) <= keep);
     }
+}
+
+/// The memo of a transfer for whoever has its key. What is in it never decides about money.
+fn read_memo(body: &TransferBody, key: Option<&MemoKey>) -> Option<MemoRecord> {
+    let read = key?.open(body.memo.as_ref()?);
+    Some(read.map_or_else(
+        |error| MemoRecord::Unreadable(error.to_string()),
+        MemoRecord::Text,
+    ))
 }
 
 /// The batch of a stored position.

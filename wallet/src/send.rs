@@ -16,7 +16,7 @@ use thiserror::Error;
 use crate::api::{ApiError, FeeEstimate, NodeApi, Receipt};
 use crate::builder::exit::{fee_limit, parse_address};
 use crate::builder::{Payment, Plan, SignedTransfer, build};
-use crate::db::{EventKind, Outgoing};
+use crate::db::{EventKind, MemoRecord, Outgoing};
 use crate::prover::TransferProver;
 use crate::select::{self, AnchorView, Candidate, Selection, choose_anchor, expiry_after};
 use crate::wallet::{Wallet, WalletError};
@@ -336,6 +336,7 @@ impl Wallet {
             receipt: None,
             batch: None,
             refused: None,
+            memo: payment.memo().cloned().map(MemoRecord::Text),
         });
         self.save(session.rng)
     }

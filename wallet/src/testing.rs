@@ -106,10 +106,19 @@ pub(crate) const PASSPHRASE: &[u8] = b"correct horse";
 impl User {
     /// A wallet whose secret is `id` repeated.
     pub(crate) fn new(node: &MemoryNode, id: u8) -> Self {
+        Self::with_seed(node, crate::Seed::from_entropy([id; 32]), id)
+    }
+
+    /// The same person on an empty disk, from the words alone, with the randomness of `id`.
+    pub(crate) fn restored(&self, node: &MemoryNode, id: u8) -> Self {
+        let seed = crate::Seed::from_words(&self.wallet.words()).unwrap();
+        Self::with_seed(node, seed, id)
+    }
+
+    fn with_seed(node: &MemoryNode, seed: crate::Seed, id: u8) -> Self {
         use rand::SeedableRng;
         let mut rng = rand::rngs::StdRng::seed_from_u64(u64::from(id));
         let dir = tempfile::tempdir().unwrap();
-        let seed = crate::Seed::from_entropy([id; 32]);
         let path = dir.path().join("wallet");
         let kdf = crate::KdfParams::new(8, 1, 1).unwrap();
         let place = crate::Place {
@@ -165,6 +174,7 @@ impl User {
         crate::Payment::Pay {
             to,
             amount: sat(amount),
+            memo: None,
         }
     }
 

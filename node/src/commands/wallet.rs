@@ -10,6 +10,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use tacit_protocol::Amount;
+use tacit_protocol::encryption::MemoText;
 
 use crate::cli::Global;
 
@@ -87,6 +88,9 @@ pub enum WalletAction {
         /// Satoshi, or bitcoin as in `0.001btc`
         #[arg(value_parser = amount::parse)]
         amount: Amount,
+        /// Words that only the recipient can read, up to 111 bytes; that there are some shows to all
+        #[arg(long, value_name = "TEXT")]
+        memo: Option<MemoText>,
         /// How to pay
         #[command(flatten)]
         options: PayOptions,
@@ -181,8 +185,9 @@ pub fn run(args: &WalletArgs, global: &Global) -> anyhow::Result<ExitCode> {
         WalletAction::Send {
             address,
             amount,
+            memo,
             options,
-        } => paying::send(&shell, address, *amount, *options)?,
+        } => paying::send(&shell, address, (*amount, memo.clone()), *options)?,
         WalletAction::Withdraw {
             address,
             amount,

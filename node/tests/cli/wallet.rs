@@ -321,6 +321,24 @@ fn an_amount_that_is_none_is_a_usage_error_with_the_form_to_use() {
 }
 
 #[test]
+fn a_memo_that_does_not_fit_is_a_usage_error_with_limit_and_length() {
+    let home = Home::new();
+    home.create();
+    let to = home.address();
+    for (memo, part) in [
+        ("é".repeat(56), "the memo has 112 bytes, at most 111 fit"),
+        (String::new(), "the memo is empty"),
+    ] {
+        let ended = home.wallet(&["send", &to, "1000", "--memo", &memo]);
+        assert_eq!(ended.0.status.code(), Some(2), "{}", ended.err());
+        assert!(ended.err().contains(part), "{}", ended.err());
+    }
+    // The longest one gets as far as the node.
+    home.wallet(&["send", &to, "1000", "--memo", &"x".repeat(111)])
+        .failed(&["cannot reach the node"]);
+}
+
+#[test]
 fn two_programs_do_not_work_on_one_wallet() {
     let home = Home::new();
     home.create();

@@ -2,12 +2,19 @@
 
 use super::Batch;
 use crate::encoding::{Decode, DecodeError, Encode, Reader};
+use crate::envelope::MAX_PAYLOAD;
+use crate::transfer::MAX_TRANSFER_BYTES;
 
 const MAGIC: [u8; 4] = *b"TACT";
 const VERSION: u8 = 1;
 
 /// Batches of one anchor that may be less than full, so that batch numbers cannot be burned cheaply.
 pub const MAX_PARTIAL: usize = 32;
+
+const _: () = assert!(
+    192 * (MAX_TRANSFER_BYTES + 68) < MAX_PAYLOAD,
+    "the largest batch, all exits and memos, fits an anchor"
+);
 
 /// The batches of one anchor, in order, at least one.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@
 //! ephemeral key of one of our addresses with the diversifier of another to learn that both are
 //! ours. None of the functions allocates; one scalar multiplication dominates.
 
-use super::{EncryptedOutputs, Role, Rseed, Salt};
+use super::{EncryptedOutputs, MemoKey, Role, Rseed, Salt};
 use super::{apply_stream, change_key, derive_esk, derive_rseed, payment_key};
 use crate::address::{Address, Diversifier};
 use crate::amount::Amount;
@@ -21,6 +21,8 @@ pub struct PaymentReceived {
     pub index: u8,
     /// Whether the other output holds the very same note. Both are spendable, at their positions.
     pub twice: bool,
+    /// Opens the transfer's memo, if it has one.
+    pub memo_key: MemoKey,
 }
 
 /// Change found in a transfer.
@@ -32,6 +34,8 @@ pub struct ChangeReceived {
     pub index: u8,
     /// The salt of the transfer, from which its payment can be recovered ([`recover_sent`]).
     pub salt: Salt,
+    /// Opens the transfer's memo, if it has one, whoever was paid.
+    pub memo_key: MemoKey,
 }
 
 /// Where `note` stands among two outputs: its first place and whether it is in both.
@@ -64,7 +68,12 @@ impl IncomingViewingKey {
         let note = Note::from_rseed(v, d, self.pk_d(&d), &rseed);
         let (index, twice) = locate(&note, cm)?;
         let epk = (d.g_d() * derive_esk(&rseed)).compress();
-        (epk.0 == outputs.epk).then_some(PaymentReceived { note, index, twice })
+        (epk.0 == outputs.epk).then(|| PaymentReceived {
+            note,
+            index,
+            twice,
+            memo_key: MemoKey::derive(&rseed, &outputs.epk, cm),
+        })
     }
 }
 
@@ -88,7 +97,13 @@ impl FullViewingKey {
         let d = self.incoming().internal_diversifier();
         let note = Note::from_rseed(v, d, self.incoming().pk_d(&d), &rseed);
         let (index, _) = locate(&note, cm)?;
-        Some(ChangeReceived { note, index, salt })
+        let rseed = derive_rseed(self.ovk(), nf0, &salt, Role::Payment);
+        Some(ChangeReceived {
+            note,
+            index,
+            salt,
+            memo_key: MemoKey::derive(&rseed, &outputs.epk, cm),
+        })
     }
 }
 
@@ -131,5 +146,10 @@ pub fn open_disclosed(
     }
     let note = Note::payment(amount_of(&plain[..8])?, address, rseed);
     let (index, twice) = locate(&note, cm)?;
-    Some(PaymentReceived { note, index, twice })
+    Some(PaymentReceived {
+        note,
+        index,
+        twice,
+        memo_key: MemoKey::derive(rseed, &outputs.epk, cm),
+    })
 }

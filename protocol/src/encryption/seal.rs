@@ -2,7 +2,7 @@
 
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use super::{EncryptedOutputs, Role, Rseed, Salt};
+use super::{EncryptedOutputs, MemoKey, Role, Rseed, Salt};
 use super::{apply_stream, change_key, derive_esk, derive_rseed, payment_key};
 use crate::address::Address;
 use crate::amount::Amount;
@@ -60,6 +60,8 @@ pub struct Sealed {
     pub cm: [Commitment; 2],
     /// The ephemeral key and the ciphertexts.
     pub outputs: EncryptedOutputs,
+    /// Encrypts the transfer's memo, if it is to have one.
+    pub memo_key: MemoKey,
 }
 
 impl OutputSecrets {
@@ -132,7 +134,12 @@ impl OutputSecrets {
 
         let outputs = EncryptedOutputs::new(epk, ct_pay, ct_change)
             .expect("a non-zero multiple of a hash to the group is not the identity");
-        Sealed { notes, cm, outputs }
+        Sealed {
+            notes,
+            cm,
+            outputs,
+            memo_key: MemoKey::derive(&self.rseed, &epk, &cm),
+        }
     }
 }
 

@@ -12,11 +12,11 @@ use crate::keys::FullViewingKey;
 use crate::keys::tests::account;
 use crate::note::{Note, payment_rcm};
 
-const NF0: Nullifier = Nullifier::new([3; 20]);
+pub(crate) const NF0: Nullifier = Nullifier::new([3; 20]);
 const SALT: Salt = [5; 8];
 const ORDERS: [OutputOrder; 2] = [OutputOrder::PaymentFirst, OutputOrder::ChangeFirst];
 
-fn viewer(seed: u8) -> FullViewingKey {
+pub(crate) fn viewer(seed: u8) -> FullViewingKey {
     account(seed).full_viewing_key()
 }
 
@@ -24,15 +24,15 @@ fn sats(v: u64) -> Amount {
     Amount::from_sat(v).unwrap()
 }
 
-fn recipient() -> Address {
+pub(crate) fn recipient() -> Address {
     viewer(2).incoming().address(7)
 }
 
-fn secrets() -> OutputSecrets {
+pub(crate) fn secrets() -> OutputSecrets {
     OutputSecrets::derive(&viewer(1), &NF0, SALT, (sats(1000), &recipient()), sats(234))
 }
 
-fn sealed() -> Sealed {
+pub(crate) fn sealed() -> Sealed {
     secrets().seal(OutputOrder::PaymentFirst)
 }
 

@@ -92,6 +92,9 @@ pub struct Exit {
 }
 
 impl Exit {
+    /// Bytes of the longest exit: amount, length and 34 bytes of script, fee limit, key.
+    pub const MAX_BYTES: usize = 8 + 1 + 34 + 8 + 32;
+
     /// Checks that enough remains after the highest fee.
     ///
     /// # Errors

@@ -5,6 +5,21 @@ use crate::peg::exit::ExitScript;
 use crate::testing;
 use bitcoin::ScriptBuf;
 
+fn with_memo() -> Transfer {
+    let mut transfer = testing::transfer(9);
+    transfer.body.memo = Some(Memo::new([3; 128]));
+    transfer
+}
+
+fn with_both() -> Transfer {
+    let mut transfer = with_exit();
+    transfer.body.memo = Some(Memo::new([4; 128]));
+    transfer
+}
+
+/// Where the flags stand in a transfer as wallets hand it in.
+const FLAGS: usize = 40 + 64 + 80 + 3 + 1 + 3;
+
 fn with_exit() -> Transfer {
     let mut transfer = testing::transfer(7);
     let script = ScriptBuf::new_p2tr_tweaked(bitcoin::key::TweakedPublicKey::dangerous_assume_tweaked(
@@ -19,13 +34,20 @@ fn with_exit() -> Transfer {
 
 #[test]
 fn transfer_survives_both_encodings() {
-    for transfer in [testing::transfer(3), with_exit()] {
+    for transfer in [testing::transfer(3), with_exit(), with_memo(), with_both()] {
         assert_eq!(Transfer::decode(&transfer.encode()), Ok(transfer.clone()));
         let mut bytes = Vec::new();
         transfer.encode_in_batch(1, &mut bytes);
         let mut reader = Reader::new(&bytes);
-        assert_eq!(Transfer::decode_in_batch(&mut reader, &[5, 0]), Ok(transfer));
+        assert_eq!(
+            Transfer::decode_in_batch(&mut reader, &[5, 0]),
+            Ok(transfer.clone())
+        );
         assert_eq!(reader.finish(), Ok(()));
+        assert_eq!(
+            TransferBody::decode(&transfer.body.encode()),
+            Ok(transfer.body.clone())
+        );
     }
 }
 
@@ -37,6 +59,47 @@ fn transfer_without_exit_takes_318_bytes_in_a_batch() {
 }
 
 #[test]
+fn longest_transfer_has_the_longest_exit_and_a_memo() {
+    let mut bytes = Vec::new();
+    with_both().encode_in_batch(0, &mut bytes);
+    assert_eq!((bytes.len(), bytes.len()), (MAX_TRANSFER_BYTES, 529));
+}
+
+#[test]
+fn flags_that_do_not_say_what_follows_are_refused() {
+    for transfer in [testing::transfer(3), with_exit(), with_memo(), with_both()] {
+        let good = transfer.encode();
+        for flags in 0..=u8::MAX {
+            let mut bad = good.clone();
+            bad[FLAGS] = flags;
+            let result = Transfer::decode(&bad);
+            if flags == good[FLAGS] {
+                assert_eq!(result.as_ref(), Ok(&transfer));
+            } else {
+                assert!(result.is_err(), "{flags} in place of {}", good[FLAGS]);
+            }
+            if flags > 3 {
+                assert_eq!(result, Err(DecodeError::Unknown("transfer flags")));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_memo_is_there_whole_or_not_at_all() {
+    let good = with_memo().encode();
+    for cut in 1..=Memo::BYTES {
+        let mut short = good.clone();
+        short.drain(FLAGS + 1..=FLAGS + cut);
+        let missing = DecodeError::UnexpectedEnd { needed: cut };
+        assert_eq!(Transfer::decode(&short), Err(missing));
+    }
+    let mut long = good;
+    long.insert(FLAGS + 1, 0);
+    assert_eq!(Transfer::decode(&long), Err(DecodeError::TrailingBytes(1)));
+}
+
+#[test]
 fn malformed_transfers_are_refused() {
     let good = testing::transfer(3).encode();
     assert!(matches!(
@@ -45,9 +108,8 @@ fn malformed_transfers_are_refused() {
     ));
     let longer = [good.clone(), vec![0]].concat();
     assert_eq!(Transfer::decode(&longer), Err(DecodeError::TrailingBytes(1)));
-    let flags = 40 + 64 + 80 + 3 + 1 + 3;
     let mut unknown_flag = good.clone();
-    unknown_flag[flags] = 2;
+    unknown_flag[FLAGS] = 4;
     assert_eq!(
         Transfer::decode(&unknown_flag),
         Err(DecodeError::Unknown("transfer flags"))
@@ -84,11 +146,13 @@ fn an_anchor_is_named_by_its_first_place_only() {
 fn context_binds_every_field_of_the_body_and_the_chain() {
     type Tamper = fn(&mut TransferBody);
     let params = testing::params();
-    let table: [(&str, Tamper); 6] = [
+    let table: [(&str, Tamper); 8] = [
         ("fee", |b| b.fee = 2),
         ("expiry", |b| b.expiry += 1),
         ("outputs", |b| b.outputs = testing::transfer(8).body.outputs),
         ("exit removed", |b| b.exit = None),
+        ("memo removed", |b| b.memo = None),
+        ("another memo", |b| b.memo = Some(Memo::new([5; 128]))),
         ("exit's limit", |b| {
             let e = b.exit.clone().expect("has one");
             let fee = Amount::from_sat(2_001).expect("small");
@@ -100,7 +164,7 @@ fn context_binds_every_field_of_the_body_and_the_chain() {
             b.exit = Some(Exit::new(e.amount(), script, e.max_l1_fee(), key).expect("above dust"));
         }),
     ];
-    let body = with_exit().body;
+    let body = with_both().body;
     let ctx = body.ctx(&params).expect("known fee");
     for (name, tamper) in table {
         let mut other = body.clone();

@@ -127,8 +127,42 @@ fn oversized_bytes_are_refused_unread() {
 
 #[test]
 fn longest_transfer_fits_the_limit() {
-    let exit = draft(1).exit(50_000, 500).prove(F::from(5u64));
-    assert_eq!(exit.encode().len(), MAX_TRANSFER_BYTES);
+    let longest = draft(1).exit(50_000, 500).memo(7).prove(F::from(5u64));
+    assert_eq!((longest.encode().len(), MAX_TRANSFER_BYTES), (531, 531));
+    let mut chain = Chain::new();
+    chain.submit(&draft(1).exit(50_000, 500).memo(7));
+}
+
+#[test]
+fn a_memo_that_is_not_the_signed_one_makes_the_proof_worthless() {
+    let mut chain = Chain::new();
+    let root = ledger::state(&chain.sequencer.view(), 0)
+        .expect("memory")
+        .expect("genesis")
+        .notes_root;
+    let signed = [draft(1).memo(7), draft(2)].map(|draft| draft.prove(root));
+    let changed = [
+        Transfer {
+            body: draft(1).body,
+            ..signed[0].clone()
+        },
+        Transfer {
+            body: draft(1).memo(8).body,
+            ..signed[0].clone()
+        },
+        Transfer {
+            body: draft(2).memo(7).body,
+            ..signed[1].clone()
+        },
+    ];
+    for transfer in changed {
+        let refused = chain.sequencer.submit(&transfer.encode(), chain.time());
+        assert_eq!(refused.expect_err("tampered with").code(), "bad-proof");
+    }
+    assert!(chain.sequencer.mempool().is_empty());
+    for transfer in signed {
+        assert!(chain.sequencer.submit(&transfer.encode(), chain.time()).is_ok());
+    }
 }
 
 #[test]
@@ -146,7 +180,7 @@ fn unknown_flags_are_malformed() {
     let chain = Chain::new();
     let mut bytes = draft(1).bytes(&chain.sequencer);
     let flags = bytes.len() - 128 - 1;
-    bytes[flags] = 2;
+    bytes[flags] = 4;
     let refused = chain.sequencer.screen(&bytes).expect_err("unknown flag");
     assert_eq!(
         refused,

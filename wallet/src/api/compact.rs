@@ -3,83 +3,39 @@
 //! A transfer is one hexadecimal string, the fields of its body in the order of a batch:
 //!
 //! ```text
-//! nf0 20 | nf1 20 | cm0 32 | cm1 32 | epk 32 | ct_pay 32 | ct_change 16 | fee 1 | expiry 3 | flags 1 | exit
+//! nf0 20 | nf1 20 | cm0 32 | cm1 32 | epk 32 | ct_pay 32 | ct_change 16 | fee 1 | expiry 3 | flags 1 | exit | memo
 //! ```
-//! The whole body is there, 189 bytes without an exit, so that a wallet computes the transfer's
-//! identifier itself instead of believing one.
+//! The whole body is there, 189 bytes without exit and memo, so that a wallet computes the transfer's
+//! identifier itself instead of believing one. A memo takes its 128 bytes where there is one: asking
+//! for it later would tell the node whose it is.
 
 use bitcoin::BlockHash;
 use serde::{Deserialize, Serialize};
 use tacit_protocol::batch::{BatchData, BatchShape, Slot};
-use tacit_protocol::encoding::{Decode, DecodeError, Encode, Reader, put_u24};
-use tacit_protocol::encryption::EncryptedOutputs;
-use tacit_protocol::note::{self, Commitment, Nullifier};
+use tacit_protocol::note;
 use tacit_protocol::params::ChainParams;
-use tacit_protocol::peg::Exit;
 use tacit_protocol::state::State;
 use tacit_protocol::transfer::{TransferBody, TransferRule};
 use tacit_protocol::{Amount, F};
 
 use super::codec;
 
-const FLAG_EXIT: u8 = 1;
-
 /// The body of a transfer as wallets read it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct CompactTransfer(#[serde(with = "codec")] Body);
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Body(TransferBody);
+pub struct CompactTransfer(#[serde(with = "codec")] TransferBody);
 
 impl CompactTransfer {
     /// Keeps what wallets need of a transfer.
     #[must_use]
     pub fn new(body: TransferBody) -> Self {
-        Self(Body(body))
+        Self(body)
     }
 
     /// The body.
     #[must_use]
     pub fn body(&self) -> &TransferBody {
-        &self.0.0
-    }
-}
-
-impl Encode for Body {
-    fn encode_to(&self, out: &mut Vec<u8>) {
-        let body = &self.0;
-        body.nf.iter().for_each(|nf| nf.encode_to(out));
-        body.cm.iter().for_each(|cm| cm.encode_to(out));
-        body.outputs.encode_to(out);
-        out.push(body.fee);
-        put_u24(out, body.expiry);
-        out.push(if body.exit.is_some() { FLAG_EXIT } else { 0 });
-        if let Some(exit) = &body.exit {
-            exit.encode_to(out);
-        }
-    }
-}
-
-impl Decode for Body {
-    fn decode_from(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let nf = [Nullifier::decode_from(reader)?, Nullifier::decode_from(reader)?];
-        let cm = [Commitment::decode_from(reader)?, Commitment::decode_from(reader)?];
-        let outputs = EncryptedOutputs::decode_from(reader)?;
-        let (fee, expiry) = (reader.u8()?, reader.u24()?);
-        let exit = match reader.u8()? {
-            0 => None,
-            FLAG_EXIT => Some(Exit::decode_from(reader)?),
-            _ => return Err(DecodeError::Unknown("transfer flags")),
-        };
-        Ok(Self(TransferBody {
-            nf,
-            cm,
-            outputs,
-            fee,
-            expiry,
-            exit,
-        }))
+        &self.0
     }
 }
 

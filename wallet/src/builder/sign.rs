@@ -1,14 +1,14 @@
 //! The signer: recomputes everything it is asked to authorise, then signs. It never signs blindly.
 //!
 //! A request carries what the outputs are made of, not only their commitments. The signer derives
-//! both notes, both ciphertexts and the ephemeral key again, the nullifiers of the inputs, the key
+//! both notes, both ciphertexts, the memo and the ephemeral key again, the nullifiers of the inputs, the key
 //! of an exit and the balance, and compares. What it signs is then what its owner agreed to, even if
 //! the program that built the transfer is not to be trusted.
 
 use rand_core::CryptoRngCore;
 use tacit_protocol::Amount;
 use tacit_protocol::address::Address;
-use tacit_protocol::encryption::{OutputOrder, OutputSecrets, Salt};
+use tacit_protocol::encryption::{MemoText, OutputOrder, OutputSecrets, Salt};
 use tacit_protocol::note::{Note, Position};
 use tacit_protocol::params::ChainParams;
 use tacit_protocol::signature::{self, Signature, SpendMessage};
@@ -35,6 +35,8 @@ pub struct SigningRequest<'a> {
     pub salt: Salt,
     /// Order of the outputs.
     pub order: OutputOrder,
+    /// What is written to the recipient.
+    pub memo: Option<&'a MemoText>,
 }
 
 /// Why a signer refuses.
@@ -52,6 +54,9 @@ pub enum SignError {
     /// A ciphertext or the ephemeral key is not that of the outputs.
     #[error("the ciphertexts are not those of the payment and the change")]
     Ciphertext,
+    /// A memo that is not the one shown, or one where none was shown.
+    #[error("the memo is not the one that was to be sent")]
+    Memo,
     /// The owner could not raise the fee limit of the withdrawal.
     #[error("the withdrawal carries a key of somebody else")]
     ExitKey,
@@ -94,6 +99,7 @@ fn check(keys: &Keys, params: &ChainParams, request: &SigningRequest<'_>) -> Res
         change,
         salt,
         order,
+        memo,
     } = request;
     let viewing = keys.viewing();
     body.check(params)?;
@@ -112,6 +118,9 @@ fn check(keys: &Keys, params: &ChainParams, request: &SigningRequest<'_>) -> Res
     }
     if sealed.outputs != body.outputs {
         return Err(SignError::Ciphertext);
+    }
+    if memo.map(|text| sealed.memo_key.seal(text)) != body.memo {
+        return Err(SignError::Memo);
     }
     if body
         .exit

@@ -50,7 +50,20 @@ fn pay(amount: u64) -> Payment {
     Payment::Pay {
         to: keys(2).viewing().incoming().address(0),
         amount: sat(amount),
+        memo: None,
     }
+}
+
+fn text(text: &str) -> MemoText {
+    MemoText::new(text).unwrap()
+}
+
+fn with_memo(amount: u64) -> Payment {
+    let Payment::Pay { to, amount, .. } = pay(amount) else {
+        panic!("a payment")
+    };
+    let memo = Some(text("thanks"));
+    Payment::Pay { to, amount, memo }
 }
 
 fn withdraw(amount: u64) -> Payment {
@@ -66,6 +79,7 @@ fn withdraw(amount: u64) -> Payment {
 fn every_kind_of_transfer_satisfies_its_statement() {
     for (values, payment) in [
         (&[5_000][..], pay(1_000)),
+        (&[5_000][..], with_memo(1_000)),
         (&[5_000, 2_000][..], pay(6_000)),
         (&[5_000][..], withdraw(4_000)),
         (&[5_000, 2_000][..], Payment::Merge),
@@ -86,6 +100,20 @@ fn every_kind_of_transfer_satisfies_its_statement() {
         let spent: u64 = values.iter().sum();
         assert_eq!(signed.change(), sat(spent - payment.amount().to_sat() - FEE));
         assert_eq!(signed.spent().count(), values.len());
+    }
+}
+
+#[test]
+fn a_memo_is_signed_and_opens_for_sender_and_recipient() {
+    let signed = built(&notes(&[5_000]), &with_memo(1_000)).unwrap();
+    let (body, bob) = (signed.body(), keys(2));
+    let memo = body.memo.unwrap();
+    let paid = bob.viewing().incoming().try_payment(&body.outputs, &body.cm);
+    assert_eq!(paid.unwrap().memo_key.open(&memo), Ok(text("thanks")));
+    let change = keys(1).viewing().try_change(&body.outputs, &body.nf[0], &body.cm);
+    assert_eq!(change.unwrap().memo_key.open(&memo), Ok(text("thanks")));
+    for other in [pay(1_000), withdraw(4_000), Payment::Merge] {
+        assert_eq!(built(&notes(&[5_000]), &other).unwrap().body().memo, None);
     }
 }
 
@@ -156,7 +184,7 @@ fn outputs_stand_in_both_orders_and_no_two_transfers_are_alike() {
 #[test]
 fn a_signer_refuses_what_it_was_not_told() {
     type Tamper = fn(&mut Parts);
-    let table: [(&str, Tamper, SignError); 8] = [
+    let table: [(&str, Tamper, SignError); 11] = [
         ("another amount", |p| p.amount = sat(2_000), SignError::Commitment),
         (
             "another recipient",
@@ -177,6 +205,9 @@ fn a_signer_refuses_what_it_was_not_told() {
             SignError::Nullifier,
         ),
         ("another fee", |p| p.body.fee = 1, SignError::Balance),
+        ("another memo", |p| p.memo = Some(text("no")), SignError::Memo),
+        ("a memo nobody wrote", |p| p.memo = None, SignError::Memo),
+        ("a memo left out", |p| p.body.memo = None, SignError::Memo),
     ];
     let good = Parts::new();
     assert!(good.sign().is_ok());
@@ -218,6 +249,7 @@ struct Parts {
     change: Amount,
     salt: [u8; 8],
     order: OutputOrder,
+    memo: Option<MemoText>,
 }
 
 impl Parts {
@@ -239,6 +271,7 @@ impl Parts {
             fee: 0,
             expiry: 64,
             exit: None,
+            memo: Some(sealed.memo_key.seal(&text("thanks"))),
         };
         Self {
             body,
@@ -248,6 +281,7 @@ impl Parts {
             change,
             salt,
             order,
+            memo: Some(text("thanks")),
         }
     }
 
@@ -260,6 +294,7 @@ impl Parts {
             change: self.change,
             salt: self.salt,
             order: self.order,
+            memo: self.memo.as_ref(),
         };
         sign(&keys(1), &params(0), &request, &mut rng())
     }

@@ -9,6 +9,8 @@ use tacit_protocol::F;
 
 use super::*;
 
+mod memo;
+
 fn pair() -> (MemoryNode, User, User) {
     let node = MemoryNode::new();
     let (alice, bob) = (User::new(&node, 1), User::new(&node, 2));
@@ -158,17 +160,7 @@ fn restoring_from_the_words_finds_the_same_balance_and_history() {
     node.seal(&[]);
     alice.sync(&node);
 
-    let words = alice.wallet.words();
-    let mut restored = User::new(&node, 9);
-    let kdf = crate::KdfParams::new(8, 1, 1).unwrap();
-    let path = restored.dir.path().join("restored");
-    let place = crate::Place {
-        path: &path,
-        passphrase: b"another",
-        kdf,
-    };
-    let seed = crate::Seed::from_words(&words).unwrap();
-    restored.wallet = crate::Wallet::create(&place, node.params.clone(), seed, &mut restored.rng).unwrap();
+    let mut restored = alice.restored(&node, 9);
     restored.sync(&node);
 
     assert_eq!(restored.wallet.balance(), alice.wallet.balance());

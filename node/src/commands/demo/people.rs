@@ -7,13 +7,14 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use rand::rngs::OsRng;
 use rand_core::CryptoRngCore;
 use tacit_circuits::transfer::TransferStatement;
+use tacit_protocol::encryption::MemoText;
 use tacit_protocol::params::ChainParams;
 use tacit_protocol::transfer::ProofBytes;
 use tacit_protocol::{Amount, F};
 use tacit_prover::{ProveError, Prover, ProvingKey};
 use tacit_wallet::api::NodeApi;
 use tacit_wallet::{
-    Groth16TransferProver, KdfParams, Payment, Place, Seed, Sent, Session, TransferProver, Wallet,
+    Groth16TransferProver, KdfParams, MemoRecord, Payment, Place, Seed, Sent, Session, TransferProver, Wallet,
 };
 
 const PASSPHRASE: &[u8] = b"demo";
@@ -92,6 +93,19 @@ impl Person {
         Ok(())
     }
 
+    /// The memos in the history.
+    pub(super) fn memos(&self) -> Vec<MemoText> {
+        let memos = self
+            .wallet
+            .history()
+            .into_iter()
+            .filter_map(|entry| match entry.memo {
+                Some(MemoRecord::Text(text)) => Some(text),
+                Some(MemoRecord::Unreadable(_)) | None => None,
+            });
+        memos.collect()
+    }
+
     /// What belongs to the wallet inside the rollup.
     pub(super) fn balance(&self) -> u64 {
         self.wallet.balance().total().to_sat()
@@ -102,7 +116,7 @@ impl Person {
         api: &dyn NodeApi,
         prover: &Timed,
         to: &mut Self,
-        sats: u64,
+        (sats, memo): (u64, Option<&str>),
     ) -> anyhow::Result<Sent> {
         let (_, address) = to.wallet.new_address(&mut OsRng)?;
         self.send(
@@ -111,6 +125,7 @@ impl Person {
             &Payment::Pay {
                 to: address,
                 amount: Amount::from_sat(sats)?,
+                memo: memo.map(MemoText::new).transpose()?,
             },
         )
     }

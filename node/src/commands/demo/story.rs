@@ -36,8 +36,13 @@ const PATIENCE: Duration = Duration::from_secs(240);
 /// Deposits in satoshi.
 const ALICE_DEPOSIT: u64 = 2_000_000;
 const BOB_DEPOSIT: u64 = 1_000_000;
-/// Payments in satoshi: from Alice if true, else from Bob.
-const PAYMENTS: [(bool, u64); 4] = [(true, 250_000), (false, 80_000), (true, 21_000), (false, 5_000)];
+/// Payments in satoshi: from Alice if true, else from Bob; and what the payer writes.
+const PAYMENTS: [(bool, u64, Option<&str>); 4] = [
+    (true, 250_000, None),
+    (false, 80_000, None),
+    (true, 21_000, Some("Lunch on Friday 🥟")),
+    (false, 5_000, None),
+];
 /// Index of the fee in the chain's table: 200 sat.
 const FEE_FLOOR: u8 = 3;
 /// What Bob withdraws.
@@ -193,14 +198,14 @@ impl Story {
 
     fn pay(&mut self) -> anyhow::Result<()> {
         chapter("they pay each other; each wallet proves its own transfer");
-        for (from_alice, sats) in PAYMENTS {
+        for (from_alice, sats, memo) in PAYMENTS {
             let (from, to) = if from_alice {
                 (&mut self.alice, &mut self.bob)
             } else {
                 (&mut self.bob, &mut self.alice)
             };
             let before = to.balance();
-            let sent = from.pay(&self.api, &self.prover, to, sats)?;
+            let sent = from.pay(&self.api, &self.prover, to, (sats, memo))?;
             println!(
                 "    {} → {}: {sats} sat, fee {}, promised for batch {} ({})",
                 from.name, to.name, sent.fee, sent.receipt.promise.target_batch, sent.txid
@@ -272,6 +277,10 @@ impl Story {
             restored.balance() == self.alice.balance(),
             "the restored balance differs"
         );
+        ensure!(
+            restored.memos() == self.alice.memos() && restored.memos().len() == 1,
+            "the restored wallet reads other memos"
+        );
         let (old, new) = (self.alice.wallet.history().len(), restored.wallet.history().len());
         ensure!(
             old == new,
@@ -323,6 +332,7 @@ impl Story {
                 .with_context(|| format!("the audit has no {key}"))
         };
         let shape = BatchShape::B20x8;
+        let memo = self.bob.memos().pop().context("Bob read no memo")?;
         Ok(Summary {
             chain_id: self.chain.params().chain_id().to_string(),
             txids: Txids {
@@ -334,6 +344,7 @@ impl Story {
             state_roots: roots,
             batches: status.batch,
             transfers: summaries.iter().map(|s| s.transfers).sum(),
+            memo_read_by_bob: memo,
             balances: Balances {
                 alice: self.alice.balance(),
                 alice_restored,
@@ -395,7 +406,7 @@ impl Story {
             .collect())
     }
 
-    /// The last anchor that carries a transfer without exit, measured on Bitcoin.
+    /// The last anchor that carries a transfer without exit and memo, measured on Bitcoin.
     fn last_anchor(&self) -> anyhow::Result<Anchor> {
         let status = self.api.status()?;
         for number in (1..=status.anchored_batch).rev() {
@@ -435,7 +446,7 @@ impl Story {
                 .batches()
                 .iter()
                 .flat_map(|b| &b.transfers)
-                .find(|t| t.body.exit.is_none());
+                .find(|t| t.body.exit.is_none() && t.body.memo.is_none());
             let Some(bytes) = plain.map(own_bytes) else {
                 continue;
             };

@@ -1,6 +1,7 @@
 //! What the demo found, for people and as JSON.
 
 use serde::Serialize;
+use tacit_protocol::encryption::MemoText;
 
 /// The record of one run.
 #[derive(Clone, Debug, Serialize)]
@@ -15,6 +16,8 @@ pub(super) struct Summary {
     pub(super) batches: u32,
     /// Transfers in batches.
     pub(super) transfers: u32,
+    /// What Alice wrote to Bob, as his wallet found it.
+    pub(super) memo_read_by_bob: MemoText,
     /// Final balances in satoshi.
     pub(super) balances: Balances,
     /// Shielded supply, what the vault holds and what it lacks, in satoshi.
@@ -100,6 +103,7 @@ impl Summary {
             "  batches         {} with {} private transfers",
             self.batches, self.transfers
         );
+        println!("  memo            Bob reads {}", self.memo_read_by_bob);
         println!(
             "  balances        Alice {} sat, Bob {} sat, operator {} sat",
             self.balances.alice, self.balances.bob, self.balances.operator

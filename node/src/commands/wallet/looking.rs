@@ -7,7 +7,7 @@ use tacit_protocol::transfer::TransferId;
 use tacit_wallet::api::{
     ApiError, NodeApi, TransferStatus, WithdrawalQuery, WithdrawalState, WithdrawalStatus,
 };
-use tacit_wallet::{Entry, EntryState, EventKind};
+use tacit_wallet::{Entry, EntryState, EventKind, MemoRecord};
 
 use super::shell::{Shell, say};
 use super::{LookArgs, depositing};
@@ -89,6 +89,11 @@ fn entry_json(entry: &Entry) -> anyhow::Result<Value> {
     value["amount"] = json!(entry.amount);
     value["fee"] = json!(entry.fee);
     value["batch"] = json!(entry.batch);
+    match &entry.memo {
+        Some(MemoRecord::Text(text)) => value["memo"] = json!(text.as_str()),
+        Some(MemoRecord::Unreadable(reason)) => value["memoError"] = json!(reason),
+        None => {}
+    }
     value["confirmation"] = match &entry.state {
         EntryState::Sent => json!({ "state": "sent" }),
         EntryState::Refused { until } => json!({ "state": "refused", "until": until }),
@@ -145,6 +150,17 @@ fn print_entry(entry: &Entry) {
     println!("batch {batch:>7}  {sign}{amount:>15} sat  fee {fee:>6}  {state:<20}  {what}");
     if let Some(txid) = entry.txid {
         println!("               {txid}");
+    }
+    if let Some(line) = entry.memo.as_ref().map(memo_line) {
+        println!("               {line}");
+    }
+}
+
+/// A memo for people. Strangers write memos: what could steer a terminal is escaped.
+fn memo_line(memo: &MemoRecord) -> String {
+    match memo {
+        MemoRecord::Text(text) => format!("memo {text}"),
+        MemoRecord::Unreadable(reason) => format!("with a memo that cannot be read: {reason}"),
     }
 }
 
@@ -261,3 +277,6 @@ fn print_withdrawal(found: &WithdrawalStatus) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

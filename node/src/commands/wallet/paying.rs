@@ -16,6 +16,7 @@ use tacit_circuits::transfer::TransferStatement;
 use tacit_circuits::version::CircuitId;
 use tacit_protocol::Amount;
 use tacit_protocol::address::Address;
+use tacit_protocol::encryption::MemoText;
 use tacit_protocol::params::ChainParams;
 use tacit_protocol::transfer::ProofBytes;
 use tacit_prover::{KeyError, KeyStore, ProveError, Prover, ProvingKey, circuits};
@@ -37,7 +38,7 @@ const MERGE_POLL: Duration = Duration::from_secs(2);
 pub(super) fn send(
     shell: &Shell<'_>,
     address: &str,
-    amount: Amount,
+    (amount, memo): (Amount, Option<MemoText>),
     options: PayOptions,
 ) -> anyhow::Result<()> {
     let params = shell.chain()?;
@@ -49,7 +50,7 @@ pub(super) fn send(
     let mut wallet = shell.open(params)?;
     let node = shell.client()?;
     shell.sync(&mut wallet, &node).map_err(say)?;
-    let payment = Payment::Pay { to, amount };
+    let payment = Payment::Pay { to, amount, memo };
     let delivered = Till::new(shell, &wallet, &node, options)?.deliver(shell, &mut wallet, &payment)?;
     report(shell, &delivered, &payment);
     Ok(())
@@ -219,6 +220,7 @@ fn report(shell: &Shell<'_>, delivered: &Delivered, payment: &Payment) {
         "change": sent.change,
         "anchor": sent.anchor,
         "maxL1Fee": max_l1_fee,
+        "memo": payment.memo().map(MemoText::as_str),
         "receipt": sent.receipt,
         "replaces": sent.replaces.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "merges": merges.iter().map(|merge| merge.txid.to_string()).collect::<Vec<_>>(),
@@ -228,6 +230,9 @@ fn report(shell: &Shell<'_>, delivered: &Delivered, payment: &Payment) {
             println!("merged notes by {} for a fee of {}", merge.txid, merge.fee);
         }
         println!("sent {} for a fee of {}", sent.amount, sent.fee);
+        if let Some(memo) = payment.memo() {
+            println!("memo {memo}");
+        }
         println!("transfer {}", sent.txid);
         for refused in &sent.replaces {
             println!("it shares a note with {refused}, which was refused: only one of them can count");

@@ -1,11 +1,13 @@
 //! One anchor per rule of followers: each breaks that rule alone, is named by it and changes nothing.
 
 use tacit_protocol::batch::Batch;
+use tacit_protocol::encryption::Memo;
 use tacit_protocol::note::Nullifier;
 use tacit_protocol::transfer::{ProofBytes, Transfer};
 use tacit_protocol::{F, ledger};
 
 use super::super::records::Verdict;
+use super::super::table;
 use super::theft;
 use super::world::{Chain, claim, exit, world};
 
@@ -62,6 +64,24 @@ const CASES: &[Case] = &[
         // Proven against another anchor than the one it names.
         let mut transfer = c.transfer(1, 0, |_| ());
         transfer.anchor = 1;
+        c.batch(vec![transfer], Vec::new())
+    }),
+    ("transfer 0: the proof does not verify", |c| {
+        // Signed without a memo, published with one.
+        let mut transfer = c.transfer(1, 1, |_| ());
+        transfer.body.memo = Some(Memo::new([1; 128]));
+        c.batch(vec![transfer], Vec::new())
+    }),
+    ("transfer 0: the proof does not verify", |c| {
+        // Signed with a memo that somebody changed.
+        let mut transfer = c.transfer(1, 1, |t| t.body.memo = Some(Memo::new([1; 128])));
+        transfer.body.memo = Some(Memo::new([2; 128]));
+        c.batch(vec![transfer], Vec::new())
+    }),
+    ("transfer 0: the proof does not verify", |c| {
+        // Signed with a memo that somebody left out.
+        let mut transfer = c.transfer(1, 1, |t| t.body.memo = Some(Memo::new([1; 128])));
+        transfer.body.memo = None;
         c.batch(vec![transfer], Vec::new())
     }),
     ("transfer 0: the proof does not decode", |c| {
@@ -137,6 +157,28 @@ fn every_rule_of_followers_has_an_anchor_that_breaks_it() {
             "{expected}"
         );
     }
+}
+
+#[test]
+fn a_memo_travels_through_the_fold_unchanged() {
+    let mut chain = Chain::funded();
+    let memo = Memo::new([9; 128]);
+    let batch = with_transfer(&chain, |t| t.body.memo = Some(memo));
+    assert_eq!(
+        chain.publish(vec![batch]),
+        Verdict::Applied { first: 2, count: 1 }
+    );
+    let record = table::batch(&chain.kv, 2).expect("memory").expect("applied");
+    assert_eq!(record.batch.transfers[0].body.memo, Some(memo));
+    // A batch proof covers the memo too: the digest holds the context.
+    let plain = Chain::funded();
+    let without = with_transfer(&plain, |_| ());
+    let mut forged = with_transfer(&plain, |t| t.body.memo = Some(memo));
+    assert_eq!(forged.state, without.state, "the state says nothing of memos");
+    forged.proof = without.proof;
+    let verdict = plain.clone().publish(vec![forged]);
+    let expected = Verdict::Invalid("batch 2: the batch proof does not verify".to_owned());
+    assert_eq!(verdict, expected);
 }
 
 #[test]
