@@ -13,7 +13,7 @@ help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
-setup: ## install and build what Tacit needs: packages, bitcoind, the test runner
+setup: ## install and build what Tacit needs: packages, bitcoind, the test runner, snarkjs
 	@scripts/setup.sh --tests
 
 .PHONY: build

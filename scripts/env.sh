@@ -33,4 +33,9 @@ export BITCOIND_EXE=${BITCOIND_EXE:-$(choose_bitcoind)}
 export ROCKSDB_LIB_DIR=${ROCKSDB_LIB_DIR:-$(cached_rocksdb "$tacit_scripts/../Cargo.lock")}
 export ROCKSDB_STATIC=1
 
+# snarkjs, installed once by the set-up; the tests of interoperability run it.
+# shellcheck source=scripts/lib/snarkjs.sh
+. "$tacit_scripts/lib/snarkjs.sh"
+export TACIT_SNARKJS=${TACIT_SNARKJS:-$(cached_snarkjs "$tacit_scripts/..")}
+
 unset tacit_scripts tacit_dir

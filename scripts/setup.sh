@@ -5,7 +5,7 @@
 #     scripts/setup.sh [--no-bitcoind] [--tests] [--meanwhile COMMAND…]
 #
 # --no-bitcoind        only what compiling needs
-# --tests              also the test runner, cargo-nextest
+# --tests              also what tests need: the runner cargo-nextest, and snarkjs with Node.js
 # --meanwhile COMMAND  run this while bitcoind is still being built, usually a cargo build
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -45,7 +45,10 @@ need_packages "${packages[@]}"
 if [ $bitcoind = missing ]; then start_build bitcoind "Bitcoin Core $BITCOIN_CORE_VERSION"; fi
 if rocksdb_is_missing; then start_build rocksdb "RocksDB $(basename "$ROCKSDB_LIB_DIR")"; fi
 
-if [ $tests = yes ]; then meanwhile need_nextest; fi
+if [ $tests = yes ]; then
+    meanwhile need_snarkjs
+    meanwhile need_nextest
+fi
 wait_for_build rocksdb "set ROCKSDB_LIB_DIR to a folder with a librocksdb.a of that release."
 if [ ${#command[@]} -gt 0 ]; then
     say "${command[*]}"

@@ -69,7 +69,7 @@ pub enum Command {
     Wallet(commands::wallet::WalletArgs),
     /// Re-derive the whole state from Bitcoin alone and verify every proof and the reserves
     Audit(commands::audit::AuditArgs),
-    /// Make, list or check the proving keys
+    /// Make, list or check the proving keys; export circuits, import keys of a ceremony
     Keys(commands::keys::KeysArgs),
     /// Create a new chain: broadcast the genesis outputs and write chain.json
     Genesis(commands::genesis::GenesisArgs),

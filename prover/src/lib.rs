@@ -16,6 +16,7 @@ use thiserror::Error;
 
 pub mod backend;
 pub mod circuits;
+pub mod interop;
 pub mod keys;
 pub mod progress;
 pub mod setup;

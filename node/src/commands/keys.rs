@@ -12,6 +12,8 @@ use crate::cli::Global;
 use crate::config::Config;
 use crate::progress::Bars;
 
+mod files;
+
 /// Arguments of `tacit keys`.
 #[derive(Debug, Args)]
 pub struct KeysArgs {
@@ -33,6 +35,34 @@ pub enum KeysAction {
     },
     /// Print the digest of every circuit, and the verifying key's hash where there is a key
     List,
+    /// Write a circuit as .r1cs, for a ceremony with snarkjs: see docs/ceremony.md
+    ExportR1cs {
+        /// The circuit, such as transfer-v1
+        circuit: String,
+        /// The file to write
+        file: PathBuf,
+    },
+    /// Write a circuit's verifying key as snarkjs's verification_key.json
+    ExportVk {
+        /// The circuit, such as transfer-v1
+        circuit: String,
+        /// The file to write
+        file: PathBuf,
+    },
+    /// Install the outcome of a ceremony, a .zkey of snarkjs, as the key of a circuit
+    ///
+    /// The key is checked against the circuit and does not count as insecure: it is as good as the
+    /// ceremony. Run `snarkjs zkey verify` on the file first, which alone can tell that it was made as
+    /// it should have been; its hash says that this is the file you verified.
+    ImportZkey {
+        /// The circuit, such as transfer-v1
+        circuit: String,
+        /// The file to read
+        file: PathBuf,
+        /// SHA-256 of the file that you verified, as sha256sum prints it
+        #[arg(long, value_name = "HEX", value_parser = files::parse_hash)]
+        sha256: [u8; 32],
+    },
 }
 
 /// Circuits whose keys are made unless others are asked for.
@@ -57,10 +87,14 @@ pub fn select(names: &[String]) -> anyhow::Result<Vec<CircuitId>> {
         .collect()
 }
 
+fn select_one(name: &str) -> anyhow::Result<CircuitId> {
+    Ok(select(&[name.to_owned()])?[0])
+}
+
 /// Runs the command.
 ///
 /// # Errors
-/// An unknown circuit, a damaged key, a full disk.
+/// An unknown circuit, a damaged key, a file that is refused, a full disk.
 pub fn run(args: &KeysArgs, global: &Global) -> anyhow::Result<ExitCode> {
     let dir = match &args.dir {
         Some(dir) => dir.clone(),
@@ -89,6 +123,16 @@ pub fn run(args: &KeysArgs, global: &Global) -> anyhow::Result<ExitCode> {
                 println!("{:16} circuit {} key {key}", id.name(), hex::encode(id.digest()));
             }
         }
+        KeysAction::ExportR1cs { circuit, file } => files::export_r1cs(select_one(circuit)?, file)?,
+        KeysAction::ExportVk { circuit, file } => files::export_vk(&store, select_one(circuit)?, file)?,
+        KeysAction::ImportZkey {
+            circuit,
+            file,
+            sha256,
+        } => files::import_zkey(&store, select_one(circuit)?, file, *sha256)?,
     }
     Ok(ExitCode::SUCCESS)
 }
+
+#[cfg(test)]
+mod tests;
