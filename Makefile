@@ -41,9 +41,13 @@ lint: ## check formatting, lints, documentation and the house's rules
 	@$(ENV) RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps $(CARGO_FLAGS)
 
 .PHONY: bench
-bench: ## measure proving, verifying, admission, scanning and hashing beside outside peers
-	@scripts/setup.sh --no-bitcoind
+bench: bench-prover ## measure proving, verifying, admission, scanning and hashing beside outside peers
 	@$(ENV) cargo bench -p tacit-benches --profile dev $(CARGO_FLAGS)
+
+.PHONY: bench-prover
+bench-prover: ## race our prover against ark-groth16 and snarkrs; results go to benches/results
+	@scripts/setup.sh --no-bitcoind
+	@$(ENV) cargo run -p tacit-benches --bin race $(CARGO_FLAGS)
 
 .PHONY: keys
 keys: ## make the proving keys now rather than on first use

@@ -47,7 +47,7 @@ pub struct Chain {
 }
 
 /// Where proving keys are kept between runs, as `scripts/env.sh` names it.
-fn keys_dir() -> PathBuf {
+pub(crate) fn keys_dir() -> PathBuf {
     let cache = || {
         let home = std::env::var_os("HOME").map_or_else(std::env::temp_dir, PathBuf::from);
         std::env::var_os("TACIT_CACHE").map_or_else(|| home.join(".cache").join("tacit"), PathBuf::from)

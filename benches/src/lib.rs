@@ -1,4 +1,5 @@
-//! What the benches share: a chain with real notes and keys, and the way to an outside prover.
+//! What the benches share: a chain with real notes and keys, the way to an outside prover, and the
+//! race of provers.
 //!
 //! Every bench stands in `benches/benches/` and measures our code beside an outside peer in the
 //! same run, on the same data, wherever there is one:
@@ -11,8 +12,12 @@
 //! | `scanning` | trial decryption of transfers | the one group operation of `curve25519-dalek` it needs |
 //! | `hashing` | sponge, Merkle node, subtree | the bare permutation of `taceo-poseidon2` |
 //!
+//! The provers' race (`race`, `make bench-prover`) measures whole proofs in processes of their own, time and
+//! memory, at three sizes.
+//!
 //! Run one with `cargo bench -p tacit-benches --profile dev --bench proving`, all with `make bench`.
 //! Machines differ: quote ratios and medians of one run, and say where it ran.
 
 pub mod chain;
 pub mod peer;
+pub mod race;

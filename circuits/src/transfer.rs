@@ -190,7 +190,21 @@ impl TransferStatement {
 
 impl Statement for TransferStatement {
     fn synthesize(&self, cs: &mut Cs) {
-        let [anchor, nf0, nf1, cm0, cm1, out, ctx] = self.public.map(|x| cs.public(x));
+        let public = self.public.map(|x| cs.public(x));
+        self.constrain(cs, public);
+    }
+}
+
+impl TransferStatement {
+    /// The public inputs: anchor, both nullifiers, both commitments, `out`, `ctx`.
+    #[must_use]
+    pub fn public(&self) -> [F; 7] {
+        self.public
+    }
+
+    /// The whole statement about public inputs that were allocated before.
+    pub fn constrain(&self, cs: &mut Cs, public: [Num; 7]) {
+        let [anchor, nf0, nf1, cm0, cm1, out, ctx] = public;
         let (nf, cm) = ([nf0, nf1], [cm0, cm1]);
 
         // One key owns both inputs and signs.
