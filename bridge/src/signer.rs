@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use bitcoin::secp256k1::schnorr::Signature;
 use bitcoin::{OutPoint, XOnlyPublicKey};
+use tacit_protocol::Network;
 use tacit_protocol::encoding::Decode;
 use tacit_protocol::peg::vault::{InputRole, UnsignedVaultTx, VaultEffects, VaultMeta};
 use tacit_protocol::peg::{FeeRate, VaultFault, check_vault_tx, eligible};
@@ -56,6 +57,14 @@ pub enum SignError {
     Role(usize),
 }
 
+/// One key alone must not hold the money of a chain on the main network.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error(
+    "a single local signer is for development: on the main network the vault needs a federation of \
+     signers, which this version does not have"
+)]
+pub struct LocalSignerOnMainnet;
+
 /// Signs vault transactions for the federation.
 pub trait VaultSigner: Send + Sync {
     /// The federation's key.
@@ -77,9 +86,19 @@ pub struct LocalSigner {
 
 impl LocalSigner {
     /// A signer with the federation's whole key, which charges users no more than `ceiling`.
-    #[must_use]
-    pub fn new(key: SigningKey, view: Arc<dyn VaultView>, ceiling: FeeRate) -> Self {
-        Self { key, view, ceiling }
+    ///
+    /// # Errors
+    /// [`LocalSignerOnMainnet`].
+    pub fn new(
+        network: Network,
+        key: SigningKey,
+        view: Arc<dyn VaultView>,
+        ceiling: FeeRate,
+    ) -> Result<Self, LocalSignerOnMainnet> {
+        match network {
+            Network::Mainnet => Err(LocalSignerOnMainnet),
+            Network::Testnet4 | Network::Signet | Network::Regtest => Ok(Self { key, view, ceiling }),
+        }
     }
 }
 

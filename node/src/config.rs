@@ -107,6 +107,8 @@ pub struct RpcConfig {
     pub max_response_bytes: u32,
     /// Connections at once.
     pub max_connections: u32,
+    /// Connections at once from one address; behind a proxy, which is one address, as many as there are.
+    pub max_connections_per_address: u32,
     /// Calls in one JSON-RPC batch.
     pub max_batch: u32,
     /// Subscriptions of one connection.
@@ -189,6 +191,7 @@ impl Default for RpcConfig {
             max_request_bytes: 256 * 1024,
             max_response_bytes: 16 * 1024 * 1024,
             max_connections: 256,
+            max_connections_per_address: 64,
             max_batch: 32,
             max_subscriptions: 16,
             sequencer_url: None,

@@ -183,7 +183,11 @@ pub struct NodeProcess {
 }
 
 impl NodeProcess {
-    fn start(binary: &Path, dir: &Path, name: &str, config: &Config) -> anyhow::Result<Self> {
+    /// Starts `binary`, which is `tacit` or runs it; configuration and log are `name`'s in `dir`.
+    ///
+    /// # Errors
+    /// If it ends or does not answer in time; the error names its log.
+    pub fn start(binary: &Path, dir: &Path, name: &str, config: &Config) -> anyhow::Result<Self> {
         let file = dir.join(format!("{name}.toml"));
         fs::write(&file, toml::to_string(config)?)?;
         let log = dir.join(format!("{name}.log"));

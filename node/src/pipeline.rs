@@ -37,14 +37,17 @@ mod proving;
 
 use crate::config::{Config, Role};
 use crate::rpc::server::RpcServer;
+use crate::service::deposits::Search;
 use crate::service::{Desk, Following, Service};
-use follower::{FollowError, Follower, Step};
+use follower::{Behind, FollowError, Follower, Step};
 use operator::Operator;
 
 /// Blocks applied between two looks at everything else.
 const BLOCKS_PER_STEP: u32 = 64;
 /// Batches announced to subscribers before slow ones lose some.
 const ANNOUNCEMENTS: usize = 256;
+/// What a proof gets to end by itself when the node stops.
+const PROOF_GRACE: Duration = Duration::from_secs(1);
 /// Longest pause after bitcoind failed.
 const MAX_BACKOFF: Duration = Duration::from_secs(10);
 
@@ -64,6 +67,7 @@ impl Sink for Arc<dyn Store> {
 pub struct Node {
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
+    proving: Option<JoinHandle<()>>,
     rpc: RpcServer,
     failure: Arc<Mutex<Option<String>>>,
 }
@@ -90,6 +94,7 @@ impl Node {
         let halt = HaltFile::new(&config.data_dir, acknowledge)?;
         let following = Following {
             target: client.chain_info()?.height,
+            paused: None,
             halted: halt.reason()?,
         };
         let following = Arc::new(RwLock::new(following));
@@ -125,6 +130,7 @@ impl Node {
             following: Arc::clone(&following),
             role,
             desk,
+            search: Search::default(),
         });
         let (announce, _) = broadcast::channel(ANNOUNCEMENTS);
         let rpc = RpcServer::start(&config.rpc, Arc::clone(&service) as _, announce.clone())?;
@@ -133,7 +139,6 @@ impl Node {
         let stop = Arc::new(AtomicBool::new(false));
         let failure = Arc::new(Mutex::new(None));
         let follower = Follower::new(client, Arc::clone(&store), rules, sink);
-        let mut threads = Vec::new();
         let main_loop = Loop {
             follower,
             operator: operator.clone(),
@@ -147,16 +152,17 @@ impl Node {
             poll: config.poll(),
             stop: Arc::clone(&stop),
         };
-        threads.push(spawn("tacit-follow", &stop, &failure, move || main_loop.run())?);
-        if let Some(operator) = operator {
+        let threads = vec![spawn("tacit-follow", &stop, &failure, move || main_loop.run())?];
+        let prove = |operator: Arc<Operator>| {
             let stop_proving = Arc::clone(&stop);
-            threads.push(spawn("tacit-prove", &stop, &failure, move || {
-                operator.prove_until(&stop_proving)
-            })?);
-        }
+            let work = move || operator.prove_until(&stop_proving);
+            spawn("tacit-prove", &stop, &failure, work)
+        };
+        let proving = operator.map(prove).transpose()?;
         Ok(Self {
             stop,
             threads,
+            proving,
             rpc,
             failure,
         })
@@ -174,7 +180,8 @@ impl Node {
         !self.stop.load(Ordering::Relaxed)
     }
 
-    /// Stops the threads and the RPC.
+    /// Stops the threads and the RPC. A proof under way is left behind: it ends with the process and
+    /// is made again after the next start.
     ///
     /// # Errors
     /// The failure that ended the node by itself.
@@ -185,9 +192,26 @@ impl Node {
             // A panic was reported when it happened.
             let _ = thread.join();
         }
+        if let Some(proving) = self.proving
+            && !ends_within(PROOF_GRACE, &proving)
+        {
+            tracing::info!("a proof is left unfinished; the next start makes it again");
+        }
         let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
         failure.map_or(Ok(()), |reason| Err(anyhow::anyhow!(reason)))
     }
+}
+
+/// Waits for a thread, but no longer than this; whether it ended.
+fn ends_within(limit: Duration, thread: &JoinHandle<()>) -> bool {
+    let slice = Duration::from_millis(20);
+    let mut left = limit;
+    while !thread.is_finished() && !left.is_zero() {
+        let nap = left.min(slice);
+        thread::sleep(nap);
+        left -= nap;
+    }
+    thread.is_finished()
 }
 
 /// Starts a thread that, when it fails, records why and stops the others.
@@ -217,7 +241,8 @@ fn spawn(
     Ok(thread)
 }
 
-/// Opens the database and makes sure that it is this chain's.
+/// Opens the database and makes sure that it is this chain's. The chain's identifier covers the keys
+/// that its blocks were judged by.
 fn open_store(dir: &Path, rules: &Rules) -> anyhow::Result<Arc<dyn Store>> {
     std::fs::create_dir_all(dir).with_context(|| {
         format!(
@@ -228,26 +253,7 @@ fn open_store(dir: &Path, rules: &Rules) -> anyhow::Result<Arc<dyn Store>> {
     let store: Arc<dyn Store> = Arc::new(RocksStore::open(&dir.join("db"))?);
     let genesis = chain::genesis(&tacit_protocol::kv::MemoryKv::default(), rules.params())?;
     tacit_sequencer::store::schema::initialise(&*store, rules.params().chain_id(), &genesis)?;
-    bind_keys(&*store, rules.params())?;
     Ok(store)
-}
-
-/// Refuses a database whose blocks were judged by other verifying keys; new circuits may be added.
-fn bind_keys(store: &dyn Store, params: &ChainParams) -> anyhow::Result<()> {
-    let mut delta = Delta::default();
-    for circuit in params.circuits() {
-        let key = [b"k", circuit.name.as_bytes()].concat();
-        match store.get(&key)? {
-            Some(known) => anyhow::ensure!(
-                known == circuit.key_hash,
-                "this database was verified with another key of {}; use its chain.json, or another data_dir",
-                circuit.name
-            ),
-            None => delta.insert(key, Some(circuit.key_hash.to_vec())),
-        }
-    }
-    store.commit(&delta)?;
-    Ok(())
 }
 
 /// A file that keeps a halt over restarts: following goes on, acting does not.
@@ -328,6 +334,11 @@ impl Loop {
                     backoff = (backoff * 2).min(MAX_BACKOFF);
                     backoff
                 }
+                Err(FollowError::Behind(behind)) => {
+                    self.pause(&behind);
+                    backoff = (backoff * 2).min(MAX_BACKOFF);
+                    backoff
+                }
                 Err(FollowError::Kv(error)) => return Err(error.into()),
                 Err(FollowError::Chain(error)) => return Err(error.into()),
             };
@@ -335,6 +346,18 @@ impl Loop {
             wait(pause, &self.stop);
         }
         Ok(())
+    }
+
+    /// Says that following waits for bitcoind; a sequencer takes, seals and sends nothing meanwhile.
+    fn pause(&self, behind: &Behind) {
+        tracing::warn!(%behind, "paused");
+        self.following
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .paused = Some(behind.to_string());
+        if let Some(operator) = &self.operator {
+            operator.pause();
+        }
     }
 
     fn after(&self, step: &Step) -> anyhow::Result<()> {
@@ -364,6 +387,7 @@ impl Loop {
         let halted = {
             let mut following = self.following.write().unwrap_or_else(PoisonError::into_inner);
             following.target = step.target;
+            following.paused = None;
             following.halted.is_some()
         };
         if let Some(operator) = self.operator.as_ref().filter(|_| !halted) {
@@ -383,3 +407,6 @@ fn wait(pause: Duration, stop: &AtomicBool) {
         left -= nap;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -74,6 +74,8 @@ pub trait Desk: Send + Sync {
 pub struct Following {
     /// Height of bitcoind's best block.
     pub target: u32,
+    /// Why following waits for bitcoind.
+    pub paused: Option<String>,
     /// Why nothing is done until the operator agrees.
     pub halted: Option<String>,
 }
@@ -86,10 +88,14 @@ pub struct Service {
     pub(crate) following: Arc<RwLock<Following>>,
     pub(crate) role: Role,
     pub(crate) desk: Option<Arc<dyn Desk>>,
+    pub(crate) search: deposits::Search,
 }
 
 pub(crate) fn storage(error: &KvError) -> ApiError {
-    ApiError::Internal(error.to_string())
+    match error {
+        KvError::Full(_) => ApiError::DiskFull,
+        KvError::Io(_) | KvError::Corrupt { .. } => ApiError::Internal(error.to_string()),
+    }
 }
 
 pub(crate) fn bitcoin(error: &ClientError) -> ApiError {
@@ -141,13 +147,14 @@ impl Service {
         let halted = following
             .halted
             .or_else(|| self.desk.as_ref().and_then(|d| d.halted()));
-        match halted {
-            Some(reason) => SyncState::Halted { reason },
-            None if height < following.target => SyncState::Syncing {
+        match (halted, following.paused) {
+            (Some(reason), _) => SyncState::Halted { reason },
+            (None, Some(reason)) => SyncState::Paused { reason },
+            (None, None) if height < following.target => SyncState::Syncing {
                 height,
                 target: following.target,
             },
-            None => SyncState::Synced,
+            (None, None) => SyncState::Synced,
         }
     }
 }
@@ -263,7 +270,7 @@ impl NodeApi for Service {
                 limit: MAX_SCRIPTS as u64,
             });
         }
-        deposits::find(&*self.client, &*self.store, scripts)
+        self.search.find(&*self.client, &*self.store, scripts)
     }
 
     fn broadcast(&self, transaction: &Transaction) -> Result<Txid, ApiError> {

@@ -21,6 +21,9 @@ pub enum KvError {
     /// The storage below failed; nothing was changed.
     #[error("storage failed: {0}")]
     Io(String),
+    /// The storage below has no room; nothing was changed.
+    #[error("the disk is full: make room, then start again; what was acknowledged is there ({0})")]
+    Full(String),
     /// Stored bytes do not decode: the database is damaged.
     #[error("the database is damaged at {key}: {reason}; delete it and follow Bitcoin again")]
     Corrupt {

@@ -1,9 +1,9 @@
 //! Chain parameters: what makes one Tacit chain different from every other.
 //!
-//! [`Genesis`] never changes; the hash of its canonical bytes is the [`ChainId`], which every
-//! transfer and every batch binds. [`ChainParams`] is the file `chain.json`: the genesis part and
-//! the verifying keys of the circuits in use. Keys are bound by the circuit's version, so adding a
-//! circuit never changes the identifier. Specification: `docs/spec/chain.md`.
+//! [`ChainParams`] is the file `chain.json`: the [`Genesis`] part and the circuits of the chain with
+//! their verifying keys. Nothing in it ever changes. The [`ChainId`], which every transfer and every
+//! batch binds, is the hash of the genesis part and of every circuit's name, digest and key: whoever
+//! follows a chain judges by the same keys. Specification: `docs/spec/chain.md`.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -65,12 +65,15 @@ pub enum ParamsError {
     /// The fee table is empty, too long, not strictly increasing, or has an impossible amount.
     #[error("the fee table must hold 1 to {MAX_FEES} strictly increasing amounts")]
     FeeTable,
-    /// The identifier does not belong to the genesis part.
-    #[error("chain id {stated} does not belong to this genesis, its id is {actual}")]
+    /// The identifier does not belong to the rest of the file.
+    #[error(
+        "chain id {stated} does not belong to this genesis and these circuits, whose id is {actual}; \
+         get the chain's own chain.json"
+    )]
     ChainId {
         /// In the file.
         stated: ChainId,
-        /// Of the genesis part.
+        /// Of the genesis part and the circuits.
         actual: ChainId,
     },
     /// A circuit has no name, or one with unusual characters.
@@ -90,7 +93,7 @@ pub enum ParamsError {
     NoCircuit(String),
 }
 
-/// The identifier of a chain: the hash of its genesis part.
+/// The identifier of a chain: the hash of its genesis part and its circuits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ChainId([u8; 32]);
 
@@ -99,6 +102,20 @@ impl ChainId {
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
+    }
+
+    /// The identifier of a genesis part with these circuits, in whatever order.
+    fn of(genesis: &Genesis, circuits: &[CircuitKey]) -> Self {
+        let mut by_name: Vec<&CircuitKey> = circuits.iter().collect();
+        by_name.sort_by(|a, b| a.name.cmp(&b.name));
+        let mut hash = B2::new(Label::Chain).bytes(&genesis.encode());
+        for circuit in by_name {
+            hash = hash
+                .bytes(circuit.name.as_bytes())
+                .bytes(&circuit.circuit_digest)
+                .bytes(&circuit.key_hash);
+        }
+        Self(hash.finish32())
     }
 
     /// The bytes.
@@ -188,7 +205,7 @@ impl ChainParams {
                 return Err(ParamsError::DuplicateCircuit(circuit.name.clone()));
             }
         }
-        let chain_id = genesis.chain_id();
+        let chain_id = ChainId::of(&genesis, &circuits);
         Ok(Self {
             genesis,
             chain_id,
@@ -242,7 +259,7 @@ impl ChainParams {
         self.genesis.fee_table.fee(index)
     }
 
-    /// The circuits in use.
+    /// The circuits of the chain; no other is ever valid on it.
     #[must_use]
     pub fn circuits(&self) -> &[CircuitKey] {
         &self.circuits

@@ -80,6 +80,14 @@ pub enum StoreError {
         /// Asked for.
         expected: ChainId,
     },
+    /// There is no room to open it.
+    #[error("the disk that holds {} is full: make room, then start again; nothing is lost ({reason})", path.display())]
+    Full {
+        /// The folder.
+        path: PathBuf,
+        /// From the storage.
+        reason: String,
+    },
     /// A read or a write failed.
     #[error(transparent)]
     Kv(#[from] KvError),

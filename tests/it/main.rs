@@ -2,7 +2,7 @@
 //!
 //! * [`architecture`]: who may depend on whom. [`pinned`]: circuits and verifier agree on their keys.
 //! * [`story`]: the main job end to end. [`spends`]: double spends and replays. [`rpc`]: bad requests.
-//! * [`crash`]: a sequencer killed at every point. [`reorg`]: Bitcoin changes its mind.
+//! * [`crash`]: a sequencer killed at every point. [`full_disk`]: one without room to write. [`reorg`]: Bitcoin changes its mind.
 //! * [`malice`]: a sequencer that lies on Bitcoin, and a federation that steals.
 //!
 //! The tiers that run a deployment need a bitcoind (`BITCOIND_EXE`) and the `tacit` binary beside
@@ -10,6 +10,7 @@
 
 mod architecture;
 mod crash;
+mod full_disk;
 mod malice;
 mod people;
 mod pinned;

@@ -45,11 +45,6 @@ pub enum ChainError {
         /// Height of the last block applied.
         cursor: u32,
     },
-    /// An anchor needs a verifying key that `chain.json` lacks: judging it would split the followers.
-    #[error(
-        "an anchor needs the verifying key of {0}, which chain.json lacks; get the chain's current chain.json and start again"
-    )]
-    MissingKey(&'static str),
     /// There is nothing to take back: the fork is below the chain's start or the undo data.
     #[error(
         "block {0} cannot be taken back: it is the chain's start or its undo data is gone; follow Bitcoin again from the start"
@@ -137,6 +132,25 @@ pub fn disconnect(kv: &dyn KvRead) -> Result<Delta, ChainError> {
     let mut delta = table::undo(kv, cursor.height)?.ok_or(ChainError::NoUndo(cursor.height))?;
     delta.insert(table::undo_key(cursor.height), None);
     Ok(delta)
+}
+
+/// The block applied at `height`; `None` above the last one, and where undo data is gone.
+///
+/// # Errors
+/// [`KvError`] if the view fails.
+pub fn block_at(kv: &dyn KvRead, height: u32) -> Result<Option<Cursor>, KvError> {
+    let last = require_cursor(kv)?;
+    if height >= last.height {
+        return Ok((height == last.height).then_some(last));
+    }
+    // What undoes the next block puts the cursor back to this one.
+    match table::undo(kv, height + 1)? {
+        Some(undo) => {
+            let empty = tacit_protocol::kv::MemoryKv::default();
+            table::cursor(&tacit_protocol::kv::View::new(&empty, &undo))
+        }
+        None => Ok(None),
+    }
 }
 
 fn require_cursor(kv: &dyn KvRead) -> Result<Cursor, KvError> {

@@ -208,7 +208,7 @@ impl Wallet {
         };
         Ok(match api.register_deposit(&request) {
             Ok(DepositStatus::Registered { depth, needed, .. }) => DepositProgress::Registered {
-                note: format!("{depth} of {needed} blocks deep"),
+                note: format!("{} of {needed} blocks deep", depth.min(needed)),
             },
             Ok(DepositStatus::Held { reason }) => DepositProgress::Registered { note: reason },
             Ok(DepositStatus::Swept { txid, .. }) => DepositProgress::Swept { txid },

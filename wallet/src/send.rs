@@ -381,6 +381,7 @@ impl Wallet {
                 | ApiError::BadAnswer(_)
                 | ApiError::Internal(_)
                 | ApiError::Busy
+                | ApiError::DiskFull
                 | ApiError::SequencerUnavailable { .. }
         );
         if unclear {

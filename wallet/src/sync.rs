@@ -69,7 +69,7 @@ impl Wallet {
         let status = api.status()?;
         self.check_node(&status)?;
         let mut report = SyncReport {
-            node_behind: matches!(status.sync, SyncState::Syncing { .. }),
+            node_behind: matches!(status.sync, SyncState::Syncing { .. } | SyncState::Paused { .. }),
             ..SyncReport::default()
         };
         let outcome = self.follow(api, &status, progress, rng, &mut report);

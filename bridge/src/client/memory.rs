@@ -91,6 +91,11 @@ impl MemoryBitcoin {
         self.state().min_rate = rate;
     }
 
+    /// Lets the node say that it knows this many headers and is still catching up; `None` ends it.
+    pub fn set_catching_up(&self, headers: Option<u32>) {
+        self.state().headers = headers;
+    }
+
     /// Lets every call fail like this until it is called with `None`.
     pub fn fail(&self, error: Option<ClientError>) {
         self.state().failure = error;
@@ -113,9 +118,9 @@ impl BitcoinClient for MemoryBitcoin {
             network: "regtest".to_owned(),
             height: state.height(),
             best: state.best(),
-            headers: state.height(),
+            headers: state.headers.unwrap_or_else(|| state.height()),
             version: MIN_VERSION,
-            syncing: false,
+            syncing: state.headers.is_some(),
             pruned: false,
         })
     }

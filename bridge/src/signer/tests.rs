@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use bitcoin::secp256k1::Secp256k1;
-use tacit_protocol::Amount;
 use tacit_protocol::peg::vault::{DepositCoin, UnsignedVaultTx, VaultPlan, plan_vault_tx};
 use tacit_protocol::peg::{FeeRate, VaultContext, VaultFault, WithdrawalView};
+use tacit_protocol::{Amount, Network};
 
-use super::{LocalSigner, SignError, VaultSigner};
+use super::{LocalSigner, LocalSignerOnMainnet, SignError, VaultSigner};
 use crate::fixture::{World, federation, key, rate, terms, withdrawal};
+use crate::keys::SigningKey;
 use crate::vault::{VaultSnapshot, VaultView, ViewError};
 
 struct View(Result<VaultSnapshot, ViewError>);
@@ -20,11 +21,16 @@ impl VaultView for View {
 }
 
 fn signer(snapshot: VaultSnapshot) -> LocalSigner {
-    LocalSigner::new(
-        federation(),
-        Arc::new(View(Ok(snapshot))),
-        FeeRate::from_sat_per_kwu(5_000),
-    )
+    signer_on(Network::Regtest, snapshot).unwrap()
+}
+
+fn signer_on(network: Network, snapshot: VaultSnapshot) -> Result<LocalSigner, LocalSignerOnMainnet> {
+    let ceiling = FeeRate::from_sat_per_kwu(5_000);
+    LocalSigner::new(network, federation(), Arc::new(View(Ok(snapshot))), ceiling)
+}
+
+fn signer_with(key: SigningKey, view: Result<VaultSnapshot, ViewError>) -> LocalSigner {
+    LocalSigner::new(Network::Regtest, key, Arc::new(View(view)), rate()).unwrap()
 }
 
 fn plan(
@@ -61,6 +67,15 @@ fn setting() -> (World, Vec<DepositCoin>, Vec<(u64, WithdrawalView)>, VaultSnaps
         withdrawals.clone(),
     );
     (world, deposits, withdrawals, snapshot)
+}
+
+#[test]
+fn a_single_local_signer_is_refused_on_the_main_network() {
+    let make = |network| signer_on(network, setting().3).map(drop);
+    assert_eq!(make(Network::Mainnet), Err(LocalSignerOnMainnet));
+    for network in [Network::Testnet4, Network::Signet, Network::Regtest] {
+        assert_eq!(make(network), Ok(()));
+    }
 }
 
 #[test]
@@ -150,8 +165,8 @@ fn a_halted_a_blind_and_a_foreign_signer_refuse() {
     let halted = signer(snapshot.clone().halt("a vault fault")).sign_vault(&tx);
     assert_eq!(halted, Err(SignError::Halted("a vault fault".to_owned())));
     let error = ViewError("database closed".to_owned());
-    let blind = LocalSigner::new(federation(), Arc::new(View(Err(error.clone()))), rate());
+    let blind = signer_with(federation(), Err(error.clone()));
     assert_eq!(blind.sign_vault(&tx), Err(SignError::View(error)));
-    let foreign = LocalSigner::new(key(9), Arc::new(View(Ok(snapshot))), rate());
+    let foreign = signer_with(key(9), Ok(snapshot));
     assert!(matches!(foreign.sign_vault(&tx), Err(SignError::Key { .. })));
 }

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use bitcoin::secp256k1::schnorr::Signature;
 use bitcoin::{OutPoint, Transaction, Txid, XOnlyPublicKey};
+use tacit_protocol::Network;
 use tacit_protocol::peg::vault::{DepositCoin, UnsignedVaultTx};
 use tacit_protocol::peg::{FeeRate, WithdrawalView};
 
@@ -41,7 +42,8 @@ impl Setting {
         let world = World::new();
         let shared = Arc::new(Shared::default());
         let ceiling = FeeRate::from_sat_per_kwu(10_000);
-        let signer = Arc::new(LocalSigner::new(federation(), shared.clone(), ceiling));
+        let signer =
+            Arc::new(LocalSigner::new(Network::Regtest, federation(), shared.clone(), ceiling).unwrap());
         let vault = operator_with(&world, signer);
         Self { world, shared, vault }
     }

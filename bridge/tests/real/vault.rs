@@ -7,6 +7,7 @@ use tacit_bridge::signer::LocalSigner;
 use tacit_bridge::vault::{
     VaultConfig, VaultOperator, VaultRates, VaultReport, VaultSnapshot, VaultState, VaultView, ViewError,
 };
+use tacit_protocol::Network;
 use tacit_protocol::peg::vault::DepositCoin;
 use tacit_protocol::peg::{Exit, ExitScript, VaultEffects, WithdrawalView, check_vault_tx};
 
@@ -54,7 +55,7 @@ fn tend(setting: &mut Setting, snapshot: &VaultSnapshot) -> VaultReport {
     let operator = VaultOperator::new(VaultConfig {
         client: setting.client(),
         journal: setting.journal.clone(),
-        signer: Arc::new(LocalSigner::new(federation(), view, rate())),
+        signer: Arc::new(LocalSigner::new(Network::Regtest, federation(), view, rate()).unwrap()),
         operator_key: operator(),
         depth: 2,
     });

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use bitcoin::consensus::encode::{deserialize_hex, serialize_hex};
-use bitcoin::{OutPoint, Transaction, TxOut, XOnlyPublicKey};
+use bitcoin::{OutPoint, Script, Transaction, TxOut, XOnlyPublicKey};
 use clap::{Args, ValueEnum};
 use rand::rngs::OsRng;
 use tacit_bridge::client::{BitcoinClient, RpcClient, RpcOptions, connect_checked};
 use tacit_bridge::keys::SigningKey;
-use tacit_bridge::regtest::Faucet;
+use tacit_bridge::regtest::{Faucet, RegtestError};
 use tacit_protocol::encoding::Encode;
 use tacit_protocol::params::{
     ChainParams, CircuitKey, FORCED_WINDOW, FeeTable, Genesis, REFUND_TIMELOCK, RULES_VERSION,
@@ -177,11 +177,22 @@ fn genesis_tx(
     }
     let script = operator.output_script();
     let faucet = Faucet::with_key(Arc::clone(client), operator);
-    let tx = faucet.build(genesis_outputs(keys)).with_context(|| {
-        format!("the operator's key has too few confirmed coins; pay to script {script:x}")
-    })?;
+    let tx = faucet
+        .build(genesis_outputs(keys))
+        .map_err(|error| unfunded(error, &script))?;
     std::fs::write(draft, serialize_hex(&tx)).with_context(|| format!("cannot write {}", draft.display()))?;
     Ok(tx)
+}
+
+/// Too few coins, said once and with the script to pay to.
+fn unfunded(error: RegtestError, script: &Script) -> anyhow::Error {
+    if let RegtestError::Coins(missing) = &error {
+        return anyhow!(
+            "the operator's key has too few confirmed coins ({missing}); pay to script {script:x}, \
+             wait for a block and run this again"
+        );
+    }
+    error.into()
 }
 
 fn wait_and_assemble(
@@ -241,3 +252,6 @@ pub fn assemble(
     };
     Ok(ChainParams::new(genesis, circuits)?)
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,6 +25,10 @@ pub(super) const EXPLANATIONS: &[(&str, &str)] = &[
     ("rpc.max_request_bytes", "Largest request in bytes."),
     ("rpc.max_response_bytes", "Largest answer in bytes."),
     ("rpc.max_connections", "Connections at once."),
+    (
+        "rpc.max_connections_per_address",
+        "Connections at once from one address; behind a proxy, which is one address, as many as there are.",
+    ),
     ("rpc.max_batch", "Calls in one JSON-RPC batch."),
     ("rpc.max_subscriptions", "Subscriptions of one connection."),
     (

@@ -1,15 +1,17 @@
 //! Follows Bitcoin: block by block through the fold, reorganisations included.
 //!
 //! Each block is one atomic, synced commit with its undo data, so a stop at any moment resumes at
-//! the next block. The best chain is bitcoind's: while the last block applied is not in it, blocks
-//! are taken back.
+//! the next block. The best chain is bitcoind's: while it has another block in the place of the last one
+//! applied, blocks are taken back. A bitcoind that has none there is loading, downloading or restored;
+//! then nothing is taken back and following pauses until it is where this node is. Specification:
+//! `docs/spec/bitcoin.md`.
 
 use std::sync::Arc;
 
-use tacit_bridge::client::{BitcoinClient, ClientError};
-use tacit_protocol::DecodeError;
+use tacit_bridge::client::{BitcoinClient, ChainInfo, ClientError};
 use tacit_protocol::encoding::{Decode, Encode, Reader};
 use tacit_protocol::kv::{Delta, KvError, get_decoded};
+use tacit_protocol::{DecodeError, Network};
 use tacit_sequencer::Store;
 use tacit_verifier::Rules;
 use tacit_verifier::chain::records::Cursor;
@@ -30,6 +32,38 @@ pub(crate) enum FollowError {
     /// A block does not fit the state.
     #[error(transparent)]
     Chain(#[from] ChainError),
+    /// bitcoind is behind this node; following waits for it.
+    #[error(transparent)]
+    Behind(#[from] Behind),
+}
+
+/// Why bitcoind's best chain is no reason to take blocks back, although the last one is not in it.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub(crate) enum Behind {
+    /// It is loading or downloading blocks.
+    #[error(
+        "bitcoind is loading or downloading its chain (block {height} of {headers}) and is not at block \
+         {known} yet, where this node is; following waits for it"
+    )]
+    Loading {
+        /// Height of bitcoind's best block.
+        height: u32,
+        /// Height of its best header.
+        headers: u32,
+        /// Height of the last block applied.
+        known: u32,
+    },
+    /// Its chain ends earlier, with no other block in the place of any that was applied.
+    #[error(
+        "bitcoind's chain ends at block {height}, below block {known}, where this node is, and has no \
+         other block there; following waits for it"
+    )]
+    Ends {
+        /// Height of bitcoind's best block.
+        height: u32,
+        /// Height of the last block applied.
+        known: u32,
+    },
 }
 
 /// What one step did.
@@ -126,7 +160,7 @@ impl Follower {
             target: self.client.chain_info()?.height,
             ..Step::default()
         };
-        while !self.is_active(&self.cursor()?)? {
+        while self.is_replaced()? {
             self.take_back()?;
             step.disconnected += 1;
         }
@@ -190,11 +224,46 @@ impl Follower {
         self.store.commit(&delta)
     }
 
-    fn is_active(&self, cursor: &Cursor) -> Result<bool, FollowError> {
+    /// Whether bitcoind's best chain has another block in the place of the last one applied.
+    ///
+    /// # Errors
+    /// [`Behind`] if it has none there and cannot be trusted to know better.
+    fn is_replaced(&self) -> Result<bool, FollowError> {
+        let cursor = self.cursor()?;
+        let known = cursor.height;
+        if self.client.block_hash(known)? == Some(cursor.hash) {
+            return Ok(false);
+        }
+        let ChainInfo {
+            height,
+            headers,
+            best,
+            syncing,
+            ..
+        } = self.client.chain_info()?;
+        // A regtest node calls itself syncing whenever its last block is a day old.
+        let syncs = syncing && self.rules.params().genesis().network != Network::Regtest;
+        if syncs || headers > height {
+            return Err(Behind::Loading {
+                height,
+                headers,
+                known,
+            }
+            .into());
+        }
+        if height < known {
+            let ours = chain::block_at(&*self.store, height)?;
+            let forked = ours.is_some_and(|block| block.hash != best);
+            if !forked || syncing {
+                return Err(Behind::Ends { height, known }.into());
+            }
+            return Ok(true);
+        }
+        // Asked again: it may have caught up between the two questions.
         Ok(self
             .client
-            .header(&cursor.hash)?
-            .is_some_and(|header| header.is_active()))
+            .block_hash(known)?
+            .is_some_and(|hash| hash != cursor.hash))
     }
 
     /// Whether the last block applied moved the vault or the state.
@@ -205,3 +274,6 @@ impl Follower {
         Ok(undo.is_some_and(|undo| undo.writes().count() > 1))
     }
 }
+
+#[cfg(test)]
+mod tests;

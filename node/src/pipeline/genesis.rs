@@ -47,3 +47,6 @@ fn check_output(
     );
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

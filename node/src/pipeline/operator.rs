@@ -199,10 +199,11 @@ impl Operator {
             Arc::clone(&watcher),
         ));
         let signer = LocalSigner::new(
+            genesis.network,
             federation_key,
             Arc::clone(&view) as Arc<dyn VaultView>,
             fee_policy.ceiling,
-        );
+        )?;
         let publisher = Publisher::new(PublisherConfig {
             client: Arc::clone(&client),
             journal: Arc::clone(&journal),
@@ -268,6 +269,11 @@ impl Operator {
     /// Aborts the process if the configuration of a test names this point.
     pub(super) fn crash_point(&self, point: CrashPoint) {
         point.reached(self.crash_at);
+    }
+
+    /// Takes, seals and sends nothing until the follower is at the tip again.
+    pub(super) fn pause(&self) {
+        self.sequencer().set_synced(false);
     }
 
     /// Acts after the follower's step: `changed` if the state moved, `synced` if it is at the tip.

@@ -35,6 +35,10 @@ impl Operator {
             let started = std::time::Instant::now();
             let statement = BatchStatement::from_trace(&job.trace);
             let proof = self.prover.prove_statement(&key, &statement, &mut OsRng, &bars)?;
+            if stop.load(Ordering::Relaxed) {
+                // The node may be closing its database; the proof is made again after the next start.
+                return Ok(());
+            }
             let millis = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
             tracing::info!(
                 batch = job.number,

@@ -3,7 +3,7 @@
 //! jsonrpsee bounds requests, hyper parses them; neither bounds how many connections are merely held
 //! open, nor how long a request may take to arrive. Each of them would cost the node a file handle
 //! that its database and its bitcoind need. So every connection takes one of a fixed number of
-//! places, and its bytes pass through [`Watched`], which gives up
+//! places, of which one address gets a part only, and its bytes pass through [`Watched`], which gives up
 //!
 //! * when the first request is not there in time,
 //! * when a later one is not there in time after the last answer (WebSockets are kept alive by pings),
@@ -11,11 +11,13 @@
 //!
 //! A call under way stops the clock, however long it takes. Specification: `docs/spec/rpc.md`.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::io::{self, ErrorKind, IoSlice};
+use std::net::{IpAddr, Ipv6Addr};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -52,16 +54,25 @@ impl Default for Timing {
     }
 }
 
-/// Accepts connections until the server stops, at most `places` at a time, and has each served.
+/// How many connections there may be at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Limits {
+    /// In all.
+    pub(super) all: usize,
+    /// From one address; an IPv6 network of 64 bits counts as one.
+    pub(super) each: usize,
+}
+
+/// Accepts connections until the server stops, within `limits`, and has each served.
 pub(super) async fn accept<F>(
     listener: TcpListener,
-    (places, timing): (usize, Timing),
+    (limits, timing): (Limits, Timing),
     stop: StopHandle,
     serve: impl Fn(Watched, Calls) -> F,
 ) where
     F: Future<Output = ()> + Send + 'static,
 {
-    let places = Arc::new(Semaphore::new(places));
+    let places = Places::new(limits);
     let stopped = stop.shutdown();
     tokio::pin!(stopped);
     loop {
@@ -69,21 +80,82 @@ pub(super) async fn accept<F>(
             () = &mut stopped => return,
             accepted = listener.accept() => accepted,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, from) = match accepted {
+            Ok((stream, from)) => (stream, from.ip()),
             Err(error) => {
                 tracing::debug!(%error, "no connection accepted");
                 sleep(ACCEPT_PAUSE).await;
                 continue;
             }
         };
-        match Arc::clone(&places).try_acquire_owned() {
-            Ok(place) => {
+        match places.take(from) {
+            Some(place) => {
                 let calls = Calls::default();
                 tokio::spawn(serve(Watched::new(stream, calls.clone(), timing, place), calls));
             }
             // A courtesy: if it does not fit into the socket's buffer, closing says it too.
-            Err(_) => drop(stream.try_write(NO_PLACE)),
+            None => drop(stream.try_write(NO_PLACE)),
+        }
+    }
+}
+
+/// The places there are, and who has them.
+struct Places {
+    free: Arc<Semaphore>,
+    each: usize,
+    taken: Arc<Mutex<HashMap<IpAddr, usize>>>,
+}
+
+impl Places {
+    fn new(limits: Limits) -> Self {
+        Self {
+            free: Arc::new(Semaphore::new(limits.all)),
+            each: limits.each,
+            taken: Arc::default(),
+        }
+    }
+
+    /// A place for somebody, if there is one and they have not had their part.
+    fn take(&self, from: IpAddr) -> Option<Place> {
+        let from = network_of(from);
+        let permit = Arc::clone(&self.free).try_acquire_owned().ok()?;
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = taken.entry(from).or_default();
+        if *count >= self.each {
+            return None;
+        }
+        *count += 1;
+        Some(Place {
+            from,
+            taken: Arc::clone(&self.taken),
+            _permit: permit,
+        })
+    }
+}
+
+/// What counts as one address: whoever has one IPv6 address mostly has the 2^64 beside it.
+fn network_of(from: IpAddr) -> IpAddr {
+    match from.to_canonical() {
+        IpAddr::V4(v4) => IpAddr::V4(v4),
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
+    }
+}
+
+/// A place, until it is dropped.
+struct Place {
+    from: IpAddr,
+    taken: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = taken.get_mut(&self.from) {
+            *count -= 1;
+            if *count == 0 {
+                taken.remove(&self.from);
+            }
         }
     }
 }
@@ -165,11 +237,11 @@ pub(super) struct Watched {
     request: Pin<Box<Sleep>>,
     /// When an answer that is stuck has to go on.
     answer: Option<Pin<Box<Sleep>>>,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl Watched {
-    fn new(stream: TcpStream, calls: Calls, timing: Timing, place: OwnedSemaphorePermit) -> Self {
+    fn new(stream: TcpStream, calls: Calls, timing: Timing, place: Place) -> Self {
         let request = Box::pin(sleep(timing.first));
         Self {
             stream,
@@ -244,3 +316,6 @@ impl AsyncWrite for Watched {
         Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,7 +26,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::broadcast;
 
 use super::PREFIX;
-use super::connections::{self, Counted, Timing};
+use super::connections::{self, Counted, Limits, Timing};
 use crate::config::RpcConfig;
 
 /// Messages kept for a slow reader before it is dropped.
@@ -97,8 +97,11 @@ impl RpcServer {
             let address = listener.local_addr()?;
             anyhow::Ok((listener, address))
         })?;
-        let places = usize::try_from(config.max_connections)?;
-        runtime.spawn(connections::accept(listener, (places, timing), stop, serve));
+        let limits = Limits {
+            all: usize::try_from(config.max_connections)?,
+            each: usize::try_from(config.max_connections_per_address)?,
+        };
+        runtime.spawn(connections::accept(listener, (limits, timing), stop, serve));
         Ok(Self {
             runtime: Some(runtime),
             handle,

@@ -60,6 +60,17 @@ impl Home {
         )
     }
 
+    /// Writes a file that only its owner may read.
+    fn keep_private(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).unwrap();
+        #[cfg(unix)]
+        fs::set_permissions(
+            self.path(name),
+            std::os::unix::fs::PermissionsExt::from_mode(0o600),
+        )
+        .unwrap();
+    }
+
     /// Makes a wallet and gives what was answered.
     fn create(&self) -> Value {
         self.wallet(&["create", "--chain", "chain.json"]).json()

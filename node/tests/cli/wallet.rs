@@ -94,11 +94,10 @@ fn a_restored_wallet_has_the_same_addresses() {
     let home = Home::new();
     let made = home.create();
     let address = home.address();
-    fs::write(
-        home.path("words"),
-        format!("  {}\n", made["words"].as_str().unwrap().to_uppercase()),
-    )
-    .unwrap();
+    home.keep_private(
+        "words",
+        &format!("  {}\n", made["words"].as_str().unwrap().to_uppercase()),
+    );
     let file = home.path("again/deep/wallet");
     let file = file.to_str().unwrap();
     home.wallet(&[
@@ -131,7 +130,7 @@ fn words_that_are_no_wallet_are_refused_by_the_word() {
         (["abandon"; 24].join(" "), "checksum"),
         (String::new(), "24"),
     ] {
-        fs::write(home.path("words"), text).unwrap();
+        home.keep_private("words", &text);
         let args = [
             "restore",
             "--words-file",
@@ -185,7 +184,7 @@ fn a_wrong_passphrase_is_told_from_damage() {
 fn the_passphrase_may_come_from_a_file_and_must_not_be_empty() {
     let home = Home::new();
     home.create();
-    fs::write(home.path("pass"), "correct\n").unwrap();
+    home.keep_private("pass", "correct\n");
     home.wallet_with("incorrect", &["address", "--passphrase-file", "pass"])
         .succeeded();
     home.wallet(&["address", "--passphrase-file", "none"])
@@ -193,6 +192,40 @@ fn the_passphrase_may_come_from_a_file_and_must_not_be_empty() {
     home.wallet_with("", &["create", "--chain", "chain.json", "--file", "new"])
         .failed(&["empty passphrase"]);
     assert!(!home.path("new").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn files_with_secrets_that_others_can_read_are_refused_with_the_remedy() {
+    use std::os::unix::fs::PermissionsExt;
+    let home = Home::new();
+    let words = home.create()["words"].as_str().unwrap().to_owned();
+    home.keep_private("pass", "correct\n");
+    home.keep_private("words", &words);
+    let restore = [
+        "restore",
+        "--words-file",
+        "words",
+        "--chain",
+        "chain.json",
+        "--file",
+        "new",
+    ];
+    for mode in [0o640, 0o604, 0o620, 0o644] {
+        for name in ["pass", "words"] {
+            fs::set_permissions(home.path(name), fs::Permissions::from_mode(mode)).unwrap();
+        }
+        home.wallet(&["address", "--passphrase-file", "pass"])
+            .failed(&["pass", "chmod 600"]);
+        home.wallet(&restore).failed(&["words", "chmod 600"]);
+        assert!(!home.path("new").exists());
+    }
+    for name in ["pass", "words"] {
+        fs::set_permissions(home.path(name), fs::Permissions::from_mode(0o400)).unwrap();
+    }
+    home.wallet_with("incorrect", &["address", "--passphrase-file", "pass"])
+        .succeeded();
+    home.wallet(&restore).succeeded();
 }
 
 #[test]
@@ -205,6 +238,40 @@ fn an_existing_file_is_never_overwritten() {
     let words = ["restore", "--chain", "chain.json", "--words-file", "words"];
     home.wallet(&words).failed(&["exists already"]);
     assert_eq!(fs::read(home.wallet_file()).unwrap(), before);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_full_disk_is_named_and_the_wallet_stays_as_it_was() {
+    let home = Home::new();
+    home.create();
+    let first = home.address();
+    let before = fs::read(home.wallet_file()).unwrap();
+    // No file may grow at all, which a process is told as it is told of a full disk.
+    let mut shell = home.command(&[]);
+    let tacit = shell.get_program().to_owned();
+    shell = std::process::Command::new("/bin/sh");
+    shell
+        .args(["-c", "trap '' XFSZ; ulimit -f 0; exec \"$@\"", "sh"])
+        .arg(tacit)
+        .args(["wallet", "--json", "--node", NOWHERE, "address"])
+        .current_dir(home.path(""))
+        .env_clear()
+        .env("HOME", home.path(""))
+        .env("TACIT_PASSPHRASE", "correct");
+    Ended(shell.output().unwrap()).failed(&["disk", "is full", "free some space", ".tacit/wallet"]);
+    assert_eq!(fs::read(home.wallet_file()).unwrap(), before);
+    let names = fs::read_dir(home.path(".tacit")).unwrap();
+    let litter = names.filter(|name| {
+        let name = name.as_ref().unwrap().file_name();
+        !["wallet", "wallet.chain.json", "wallet.lock"].contains(&name.to_str().unwrap())
+    });
+    assert_eq!(litter.count(), 0, "nothing is left beside it");
+    // No address was handed out, so the next one is the next one.
+    let second = home.address();
+    assert_ne!(second, first);
+    let index = home.wallet(&["address"]).json()["index"].as_u64();
+    assert_eq!(index, Some(2));
 }
 
 #[cfg(unix)]

@@ -7,9 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::amount::Amount;
 use crate::encoding::{Decode, DecodeError, Encode, Reader};
 use crate::field::F;
-use crate::hash::{B2, Label};
 use crate::network::Network;
-use crate::params::{ChainId, FeeTable, ParamsError, RULES_VERSION};
+use crate::params::{FeeTable, ParamsError, RULES_VERSION};
 use crate::peg::anchor::AnchorKeys;
 use crate::peg::deposit::DepositTerms;
 use crate::peg::exit::read_x_only;
@@ -71,12 +70,6 @@ impl Genesis {
             return Err(ParamsError::Timelock);
         }
         Ok(())
-    }
-
-    /// The identifier of the chain.
-    #[must_use]
-    pub fn chain_id(&self) -> ChainId {
-        ChainId::from_bytes(B2::new(Label::Chain).bytes(&self.encode()).finish32())
     }
 
     /// The keys of the anchor chain.

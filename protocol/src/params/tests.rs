@@ -81,13 +81,14 @@ fn every_field_of_the_genesis_part_changes_the_identifier() {
         |g| g.forced_window += 1,
         |g| g.fee_table = FeeTable::new(&[0, 10, 50, 101]).unwrap(),
     ];
-    let mut ids = HashSet::from([genesis().chain_id()]);
-    let mut fields = HashSet::from([genesis().chain_id().to_field()]);
+    let id = |genesis: &Genesis| ChainId::of(genesis, &[]);
+    let mut ids = HashSet::from([id(&genesis())]);
+    let mut fields = HashSet::from([id(&genesis()).to_field()]);
     for change in changes {
         let mut changed = genesis();
         change(&mut changed);
-        assert!(ids.insert(changed.chain_id()));
-        assert!(fields.insert(changed.chain_id().to_field()));
+        assert!(ids.insert(id(&changed)));
+        assert!(fields.insert(id(&changed).to_field()));
     }
     let fields_in_json = serde_json::to_value(genesis())
         .unwrap()
@@ -98,9 +99,44 @@ fn every_field_of_the_genesis_part_changes_the_identifier() {
 }
 
 #[test]
-fn circuits_do_not_change_the_identifier() {
-    let more = ChainParams::new(genesis(), vec![circuit("transfer-v2")]).unwrap();
-    assert_eq!(more.chain_id(), params().chain_id());
+fn every_circuit_and_its_key_change_the_identifier() {
+    let id = |circuits: &[CircuitKey]| ChainParams::new(genesis(), circuits.to_vec()).unwrap().chain_id();
+    let (one, two) = (circuit("transfer-v1"), circuit("transfer-v2"));
+    let other_key = CircuitKey {
+        key_hash: [9; 32],
+        ..one.clone()
+    };
+    let other_digest = CircuitKey {
+        circuit_digest: [9; 32],
+        ..one.clone()
+    };
+    let sets = [
+        vec![],
+        vec![one.clone()],
+        vec![two.clone()],
+        vec![one.clone(), two.clone()],
+        vec![other_key],
+        vec![other_digest],
+    ];
+    let ids: HashSet<ChainId> = sets.iter().map(|set| id(set)).collect();
+    assert_eq!(ids.len(), sets.len());
+    assert_eq!(
+        id(&[one.clone(), two.clone()]),
+        id(&[two, one]),
+        "the order says nothing"
+    );
+}
+
+#[test]
+fn a_file_with_a_circuit_left_out_or_exchanged_is_refused() {
+    let changes: [fn(&mut Value); 3] = [
+        |f| drop(f["circuits"].as_array_mut().unwrap().pop()),
+        |f| f["circuits"][0]["key_hash"] = json!("00".repeat(32)),
+        |f| f["circuits"][0]["circuit_digest"] = json!("00".repeat(32)),
+    ];
+    for change in changes {
+        assert!(matches!(read(change), ParamsError::ChainId { .. }));
+    }
 }
 
 /// Changes the JSON of a valid file and reads it.

@@ -77,7 +77,7 @@ impl Store for MemoryStore {
                 .lock()
                 .expect("no test panics while it holds this");
             match left.as_mut() {
-                Some(0) => return Err(KvError::Io("No space left on device".to_owned())),
+                Some(0) => return Err(KvError::Full("No space left on device".to_owned())),
                 Some(n) => *n -= 1,
                 None => {}
             }

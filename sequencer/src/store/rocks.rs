@@ -131,6 +131,9 @@ fn open_error(path: &Path, error: &rocksdb::Error) -> StoreError {
     if is_damage(error) || reason.contains("No such file") {
         return StoreError::Damaged { path, reason };
     }
+    if is_full(error) {
+        return StoreError::Full { path, reason };
+    }
     StoreError::Io { path, reason }
 }
 
@@ -141,9 +144,18 @@ fn is_damage(error: &rocksdb::Error) -> bool {
     )
 }
 
+/// Whether there is no room, as the operating system says it: on the disk, within a quota, or within a
+/// limit on the size of files.
+fn is_full(error: &rocksdb::Error) -> bool {
+    const WORDS: [&str; 3] = ["No space left", "quota exceeded", "File too large"];
+    error.kind() == ErrorKind::IOError && WORDS.iter().any(|words| error.as_ref().contains(words))
+}
+
 fn kv_error(key: &[u8], error: &rocksdb::Error) -> KvError {
     if is_damage(error) {
         KvError::corrupt(key, error)
+    } else if is_full(error) {
+        KvError::Full(error.to_string())
     } else {
         KvError::Io(error.to_string())
     }

@@ -11,7 +11,6 @@ use super::records::{AnchorRecord, Place, Tip, Verdict};
 use super::{ChainError, require_tip, table};
 use crate::batch::{self, BatchError};
 use crate::rules::Rules;
-use crate::transfer::TransferError;
 
 /// Applies a transaction that spends the anchor tip.
 pub(super) fn connect(
@@ -68,13 +67,6 @@ fn judge(
             Ok(_) => count += 1,
             Err(BatchError::Kv(error) | BatchError::Ledger(LedgerError::Kv(error))) => {
                 return Err(error.into());
-            }
-            Err(BatchError::NoKey(circuit)) => return Err(ChainError::MissingKey(circuit)),
-            Err(BatchError::Transfer {
-                error: TransferError::NoKey,
-                ..
-            }) => {
-                return Err(ChainError::MissingKey("transfer-v1"));
             }
             Err(rule) => return Ok(Err(format!("batch {}: {rule}", first + count))),
         }

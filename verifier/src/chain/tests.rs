@@ -9,7 +9,7 @@ use tacit_protocol::{F, ledger};
 
 use self::world::{Chain, DEPOSIT, SHARE, claim, exit, world};
 use super::records::Verdict;
-use super::{ChainError, Reserves, VaultStateView, connect, disconnect, reserves, table};
+use super::{ChainError, Reserves, VaultStateView, block_at, connect, disconnect, reserves, table};
 
 mod rules;
 mod world;
@@ -277,7 +277,7 @@ fn undo_data_is_kept_for_as_long_as_it_says() {
 }
 
 #[test]
-fn an_anchor_that_needs_a_missing_key_stops_the_follower() {
+fn an_anchor_of_a_circuit_outside_the_chain_is_invalid_for_everybody() {
     let mut chain = Chain::funded();
     let batch = chain.batch(vec![chain.transfer(1, 1, |_| ())], Vec::new());
     let shaped = Batch {
@@ -286,11 +286,29 @@ fn an_anchor_that_needs_a_missing_key_stops_the_follower() {
         ..batch
     };
     let payload = Payload::new(vec![shaped]).expect("one batch").encode();
+    let before = tip(&chain);
     let anchor = chain.anchor(payload);
-    let block = chain.block(vec![anchor]);
-    let refused = connect(&chain.kv, &world().rules, &block);
+    chain.mine(vec![anchor]);
+    let verdict = chain.last_anchor().verdict;
     assert!(
-        matches!(refused, Err(ChainError::MissingKey("batch-20-8-v1"))),
-        "{refused:?}"
+        matches!(&verdict, Verdict::Invalid(rule) if rule.contains("batch-20-8-v1")),
+        "{verdict:?}"
     );
+    assert_eq!(tip(&chain), before);
+}
+
+#[test]
+fn blocks_applied_are_known_by_height_as_far_as_undo_data_reaches() {
+    let mut chain = Chain::new();
+    let start = chain.cursor();
+    let mut blocks = vec![start.clone()];
+    for _ in 0..3 {
+        chain.mine(Vec::new());
+        blocks.push(chain.cursor());
+    }
+    for block in &blocks {
+        assert_eq!(block_at(&chain.kv, block.height), Ok(Some(block.clone())));
+    }
+    assert_eq!(block_at(&chain.kv, start.height + 4), Ok(None));
+    assert_eq!(block_at(&chain.kv, start.height - 1), Ok(None));
 }

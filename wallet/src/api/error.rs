@@ -21,6 +21,7 @@
 //! | -32015 | `Halted` | `{reason}` | the node acts no more until an operator agrees |
 //! | -32016 | `Busy` | – | another scan of this kind is running; try again |
 //! | -32017 | `SequencerUnavailable` | `{reason}` | the node cannot reach the sequencer it passes calls on to |
+//! | -32018 | `DiskFull` | – | the node writes nothing more until there is room and it is started again |
 
 use serde_json::{Value, json};
 use tacit_protocol::Amount;
@@ -149,6 +150,12 @@ pub enum ApiError {
         /// Why.
         reason: String,
     },
+    /// The node's disk is full.
+    #[error(
+        "the node's disk is full: its operator has to make room and start it again; \
+         what it acknowledged is not lost"
+    )]
+    DiskFull,
     /// The node could not be reached; only clients make this.
     #[error("cannot reach the node: {0}; check its address and that it is running")]
     Transport(String),
@@ -181,6 +188,7 @@ impl ApiError {
             Self::Halted { .. } => -32015,
             Self::Busy => -32016,
             Self::SequencerUnavailable { .. } => -32017,
+            Self::DiskFull => -32018,
             Self::Transport(_) | Self::BadAnswer(_) => return None,
         })
     }
@@ -210,6 +218,7 @@ impl ApiError {
             | Self::Internal(_)
             | Self::WrongRole
             | Self::Busy
+            | Self::DiskFull
             | Self::Transport(_)
             | Self::BadAnswer(_) => return None,
         })
@@ -283,6 +292,7 @@ impl ApiError {
             -32017 => Self::SequencerUnavailable {
                 reason: text("reason")?,
             },
+            -32018 => Self::DiskFull,
             _ => Self::BadAnswer(format!("error {code}: {message}")),
         })
     }

@@ -39,6 +39,11 @@ pub enum SyncState {
     },
     /// At the tip.
     Synced,
+    /// Waits for its bitcoind, which is behind it.
+    Paused {
+        /// Why.
+        reason: String,
+    },
     /// Follows, but acts no more until an operator agrees.
     Halted {
         /// Why.

@@ -11,7 +11,12 @@ fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreE
     let path = path.to_owned();
     move |source| {
         let kind = source.kind();
-        if [ErrorKind::StorageFull, ErrorKind::QuotaExceeded].contains(&kind) {
+        let full = [
+            ErrorKind::StorageFull,
+            ErrorKind::QuotaExceeded,
+            ErrorKind::FileTooLarge,
+        ];
+        if full.contains(&kind) {
             StoreError::DiskFull { path, source }
         } else if kind == ErrorKind::AlreadyExists {
             StoreError::Exists(path)

@@ -30,6 +30,7 @@ pub(super) struct State {
     pub(super) estimate: Option<FeeRate>,
     pub(super) min_rate: FeeRate,
     pub(super) failure: Option<ClientError>,
+    pub(super) headers: Option<u32>,
 }
 
 impl State {
@@ -44,6 +45,7 @@ impl State {
             estimate: None,
             min_rate: FeeRate::from_sat_per_kwu(25),
             failure: None,
+            headers: None,
         };
         state.mine(false);
         state

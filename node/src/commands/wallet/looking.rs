@@ -259,7 +259,7 @@ fn print_withdrawal(found: &WithdrawalStatus) {
     println!("withdrawal {index} of {amount}, ordered in batch {batch}");
     match &found.status {
         WithdrawalState::Burying { depth, needed } => {
-            println!("its batch is {depth} of {needed} blocks deep");
+            println!("its batch is {} of {needed} blocks deep", depth.min(needed));
         }
         WithdrawalState::Eligible => println!("it is paid with the next vault transaction"),
         WithdrawalState::Held { share } => println!(

@@ -1,12 +1,13 @@
 //! Passphrases and words: from a file, the environment or a hidden prompt; never from an argument,
-//! where other users of the machine could read them.
+//! where other users of the machine could read them. Files that others may read are refused.
 
-use std::fs;
+use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use tacit_wallet::Seed;
+use thiserror::Error;
 use zeroize::Zeroizing;
 
 /// The variable that holds the passphrase.
@@ -14,6 +15,54 @@ const VARIABLE: &str = "TACIT_PASSPHRASE";
 
 /// Bytes of a secret.
 pub(super) type Secret = Zeroizing<Vec<u8>>;
+
+/// Why a file with a secret is not read.
+#[derive(Debug, Error)]
+pub(super) enum SecretFileError {
+    /// Somebody else on this machine can read it.
+    #[error(
+        "{} can be read by others (mode {mode:o}); run `chmod 600 {}`, and if others use this machine \
+         choose a new secret",
+        path.display(),
+        path.display()
+    )]
+    Readable {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// It cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// From the operating system.
+        source: io::Error,
+    },
+}
+
+/// Reads a file that nobody but its owner can read. Pipes and terminals have no others.
+fn read_private(path: &Path) -> Result<Secret, SecretFileError> {
+    let io = |source| SecretFileError::Io {
+        path: path.to_owned(),
+        source,
+    };
+    let mut file = File::open(path).map_err(io)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let opened = file.metadata().map_err(io)?;
+        let mode = opened.permissions().mode() & 0o777;
+        if opened.is_file() && mode & 0o077 != 0 {
+            let path = path.to_owned();
+            return Err(SecretFileError::Readable { path, mode });
+        }
+    }
+    let mut bytes = Secret::default();
+    file.read_to_end(&mut bytes).map_err(io)?;
+    Ok(bytes)
+}
 
 /// The passphrase of an existing wallet.
 pub(super) fn passphrase(file: Option<&Path>) -> anyhow::Result<Secret> {
@@ -44,8 +93,7 @@ pub(super) fn new_passphrase(file: Option<&Path>) -> anyhow::Result<Secret> {
 /// The passphrase from the file or the environment.
 fn given(file: Option<&Path>) -> anyhow::Result<Option<Secret>> {
     if let Some(path) = file {
-        let bytes = fs::read(path).map(Zeroizing::new);
-        let bytes = bytes.with_context(|| format!("cannot read the passphrase from {}", path.display()))?;
+        let bytes = read_private(path).context("the passphrase")?;
         return Ok(Some(Zeroizing::new(without_newline(&bytes).to_vec())));
     }
     Ok(std::env::var_os(VARIABLE).map(|value| Zeroizing::new(value.into_encoded_bytes())))
@@ -76,9 +124,11 @@ pub(super) fn words(file: Option<&Path>) -> anyhow::Result<Seed> {
                 .context("cannot read the words from standard input")?;
             text
         }
-        Some(path) => fs::read_to_string(path)
-            .map(Zeroizing::new)
-            .with_context(|| format!("cannot read the words from {}", path.display()))?,
+        Some(path) => {
+            let bytes = read_private(path).context("the words")?;
+            let text = std::str::from_utf8(&bytes);
+            Zeroizing::new(text.context("the words are not text")?.to_owned())
+        }
         None => rpassword::prompt_password("The 24 words, not shown while you type: ")
             .map(Zeroizing::new)
             .context("there is no terminal to ask for the words; use --words-file FILE")?,

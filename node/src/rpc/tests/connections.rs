@@ -130,6 +130,25 @@ fn connections_past_the_limit_are_refused_and_places_are_given_again() {
 }
 
 #[test]
+fn connections_of_one_address_past_its_limit_are_refused() {
+    let served = serve_with(
+        &RpcConfig {
+            max_connections: 100,
+            max_connections_per_address: 3,
+            ..config()
+        },
+        Timing::default(),
+    );
+    let held: Vec<TcpStream> = (0..3).map(|_| served.connect()).collect();
+    std::thread::sleep(Duration::from_millis(200));
+    let (status, _) = served.post(&call("supply", "{}"));
+    assert!([503, 0].contains(&status), "{status}");
+    drop(held);
+    std::thread::sleep(Duration::from_millis(200));
+    served.assert_alive();
+}
+
+#[test]
 fn a_server_that_is_dropped_frees_its_address() {
     let served = impatient();
     let address = served.address();

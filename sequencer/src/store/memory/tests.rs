@@ -21,6 +21,6 @@ fn failed_commit_writes_nothing() {
     delta.insert(b"a".to_vec(), Some(b"1".to_vec()));
     store.commit(&delta).expect("the first commit has room");
     delta.insert(b"b".to_vec(), Some(b"2".to_vec()));
-    assert!(matches!(store.commit(&delta), Err(KvError::Io(_))));
+    assert!(matches!(store.commit(&delta), Err(KvError::Full(_))));
     assert_eq!(store.get(b"b"), Ok(None));
 }

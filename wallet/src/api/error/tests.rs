@@ -35,6 +35,7 @@ fn all() -> Vec<ApiError> {
         ApiError::Halted { reason: reason() },
         ApiError::Busy,
         ApiError::SequencerUnavailable { reason: reason() },
+        ApiError::DiskFull,
     ]
 }
 
