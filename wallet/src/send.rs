@@ -3,7 +3,7 @@
 //! A transfer is saved before it leaves the machine, so a crash or a lost connection never makes the
 //! wallet spend a note twice: the next sync finds out what became of it. When the node finds the
 //! anchor too old, the same signed body is proven again against the latest state. A refusal is only the
-//! node's word, so the next payment spends the same notes: [`crate::refused`].
+//! node's word, so the next payment spends the same notes: `refused.rs`.
 
 use rand_core::CryptoRngCore;
 use tacit_protocol::Amount;

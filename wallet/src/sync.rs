@@ -4,7 +4,7 @@
 //!    after the last batch that agrees (a pending batch was made anew, or Bitcoin was reorganised).
 //! 2. Read and scan what is new; every batch is checked ([`crate::scan`]).
 //! 3. Look after transfers on their way: hand them in again if the node forgot them, give up those
-//!    that can no longer be included, so that their notes can be spent again ([`crate::refused`]).
+//!    that can no longer be included, so that their notes can be spent again (`refused.rs`).
 
 use rand_core::CryptoRngCore;
 use tacit_protocol::F;

@@ -1,12 +1,12 @@
 //! The fast engine: all of a proof's arithmetic is our own, on all cores.
 //!
 //! It computes what [`super::reference`] computes, in these steps:
-//! 1. the quotient's values on the odd coset ([`quotient`]), by 6 transforms ([`ntt`]);
-//! 2. five multi-scalar multiplications ([`msm`]) cut into one set of tasks, the longest first, by
-//!    batches of affine additions ([`curve`]) over points that stay where the key file is mapped;
+//! 1. the quotient's values on the odd coset (`quotient`), by 6 transforms (`ntt`);
+//! 2. five multi-scalar multiplications (`msm`) cut into one set of tasks, the longest first, by
+//!    batches of affine additions (`curve`) over points that stay where the key file is mapped;
 //! 3. a few group operations for the blinding factors.
 //!
-//! The kernels are written once, over lanes of field elements ([`field`]); [`engine`] names the sets
+//! The kernels are written once, over lanes of field elements (`field`); `engine` names the sets
 //! of instructions they are compiled for, and [`Cpu::detect`] chooses one when the program runs.
 //! Specification: `docs/prover.md`.
 
