@@ -49,6 +49,11 @@ bench-prover: ## race our prover against ark-groth16 and snarkrs; results go to 
 	@scripts/setup.sh --no-bitcoind
 	@$(ENV) cargo run -p tacit-benches --bin race $(CARGO_FLAGS)
 
+.PHONY: bench-gpu
+bench-gpu: ## check and measure the GPU engine, on a card or in software
+	@scripts/setup.sh --no-bitcoind --vulkan
+	@$(ENV) scripts/bench-gpu.sh
+
 .PHONY: keys
 keys: ## make the proving keys now rather than on first use
 	@scripts/setup.sh --no-bitcoind

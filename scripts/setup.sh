@@ -2,10 +2,11 @@
 # Prepare a Debian-like machine for Tacit. Run it as often as you like: it does only what
 # is missing, and says what that is.
 #
-#     scripts/setup.sh [--no-bitcoind] [--tests] [--meanwhile COMMAND…]
+#     scripts/setup.sh [--no-bitcoind] [--vulkan] [--tests] [--meanwhile COMMAND…]
 #
 # --no-bitcoind        only what compiling needs
-# --tests              also what tests need: the runner cargo-nextest, and snarkjs with Node.js
+# --vulkan             also Vulkan with a driver in software, for the GPU engine
+# --tests              also what tests need: the runner cargo-nextest, snarkjs with Node.js, and Vulkan
 # --meanwhile COMMAND  run this while bitcoind is still being built, usually a cargo build
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -17,13 +18,15 @@ cd "$(dirname "$0")/.."
 
 bitcoind=yes
 tests=no
+vulkan=no
 command=()
 while [ $# -gt 0 ]; do
     case $1 in
         --no-bitcoind) bitcoind=no ;;
-        --tests) tests=yes ;;
+        --vulkan) vulkan=yes ;;
+        --tests) tests=yes vulkan=yes ;;
         --meanwhile) shift && command=("$@") && break ;;
-        -h | --help) sed -n '2,10s/^# \{0,1\}//p' "$0" && exit ;;
+        -h | --help) sed -n '2,11s/^# \{0,1\}//p' "$0" && exit ;;
         *) die "unknown option: $1" "see scripts/setup.sh --help" ;;
     esac
     shift
@@ -41,6 +44,7 @@ if [ $bitcoind = yes ]; then
     check_chosen_bitcoind
     if bitcoind_is_missing; then bitcoind=missing packages+=("${PACKAGES_FOR_BITCOIND[@]}"); fi
 fi
+if [ $vulkan = yes ]; then packages+=("${PACKAGES_FOR_VULKAN[@]}"); fi
 need_packages "${packages[@]}"
 if [ $bitcoind = missing ]; then start_build bitcoind "Bitcoin Core $BITCOIN_CORE_VERSION"; fi
 if rocksdb_is_missing; then start_build rocksdb "RocksDB $(basename "$ROCKSDB_LIB_DIR")"; fi

@@ -14,8 +14,11 @@ use crate::ProveError;
 use crate::keys::ProvingKey;
 use crate::progress::Progress;
 
+pub mod choice;
 pub mod conformance;
 pub mod cpu;
+pub mod fallback;
+pub mod gpu;
 pub mod reference;
 
 /// The two field elements that make a proof reveal nothing but its statement. Each proof has fresh

@@ -48,6 +48,14 @@ pub enum ProveError {
         /// The paragraph of the specification it belongs to, where it was looked up.
         paragraph: Option<&'static str>,
     },
+    /// The engine broke down: its device is gone, or has no memory left.
+    #[error("the {engine} engine failed: {reason}")]
+    Engine {
+        /// The engine.
+        engine: String,
+        /// Its own words.
+        reason: String,
+    },
     /// The engine's proof does not verify. The engine, the key or the machine is at fault, not the
     /// statement.
     #[error("a proof made by the {engine} engine did not verify and was discarded")]
@@ -70,7 +78,9 @@ impl ProveError {
                 constraint,
                 paragraph: Some(system.paragraph_of(constraint)),
             },
-            other @ (Self::OtherCircuit { .. } | Self::SelfVerification { .. }) => other,
+            other @ (Self::OtherCircuit { .. } | Self::Engine { .. } | Self::SelfVerification { .. }) => {
+                other
+            }
         }
     }
 }
@@ -125,7 +135,9 @@ impl Prover {
         let proved = self.prove(key, &statement.assignment(), rng, progress);
         proved.map_err(|error| match error {
             ProveError::Unsatisfied { .. } => error.in_system(&statement.r1cs()),
-            ProveError::OtherCircuit { .. } | ProveError::SelfVerification { .. } => error,
+            ProveError::OtherCircuit { .. }
+            | ProveError::Engine { .. }
+            | ProveError::SelfVerification { .. } => error,
         })
     }
 

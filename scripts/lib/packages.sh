@@ -1,13 +1,17 @@
 # shellcheck shell=bash
 # Debian packages, and only those that are missing.
 
-# shellcheck disable=SC2034 # both lists are read by setup.sh
+# shellcheck disable=SC2034 # these lists are read by setup.sh
 # For the crates: RocksDB is C++, and its bindings are made with libclang.
 PACKAGES_FOR_CRATES=(g++ make pkg-config clang libclang-dev)
 
 # shellcheck disable=SC2034
 # For Bitcoin Core besides, when it has to be built.
 PACKAGES_FOR_BITCOIND=(cmake ninja-build libevent-dev libboost-dev)
+
+# shellcheck disable=SC2034
+# For the GPU engine: Vulkan's loader, and a driver in software for machines without a card.
+PACKAGES_FOR_VULKAN=(libvulkan1 mesa-vulkan-drivers)
 
 # need_packages PACKAGE…: install what is missing of these.
 need_packages() {
@@ -55,6 +59,7 @@ need_programs_without_apt() {
         case $package in
             ninja-build) program=ninja ;;
             lib*) continue ;; # the build says so if headers are missing
+            *-drivers) continue ;; # no program; the tests say so if there is none
             *) program=$package ;;
         esac
         command -v "$program" >/dev/null || missing+=("$package")
