@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands;
+use crate::engine::BackendChoice;
 
 /// Private Bitcoin payments: a zero-knowledge rollup whose data and money live on Bitcoin.
 ///
@@ -33,6 +34,9 @@ pub struct Global {
     /// How to log, on standard error
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
+    /// What makes proofs [default: `backend` of the configuration, else cpu]
+    #[arg(long, global = true, value_enum, env = "TACIT_BACKEND")]
+    pub backend: Option<BackendChoice>,
 }
 
 /// Form of the log.
@@ -71,6 +75,8 @@ pub enum Command {
     Audit(commands::audit::AuditArgs),
     /// Make, list or check the proving keys; export circuits, import keys of a ceremony
     Keys(commands::keys::KeysArgs),
+    /// Show what this machine can prove with: instructions, graphics adapters
+    Prover(commands::prover::ProverArgs),
     /// Create a new chain: broadcast the genesis outputs and write chain.json
     Genesis(commands::genesis::GenesisArgs),
     /// Print the effective configuration, every field explained

@@ -9,6 +9,7 @@ mod config;
 pub mod demo;
 pub mod genesis;
 pub mod keys;
+pub mod prover;
 pub mod run;
 pub mod wallet;
 
@@ -25,6 +26,7 @@ pub fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Wallet(args) => wallet::run(&args, &global),
         Command::Audit(args) => audit::run(&args, &global),
         Command::Keys(args) => keys::run(&args, &global),
+        Command::Prover(args) => prover::run(&args),
         Command::Genesis(args) => genesis::run(&args, &global),
         Command::Config => config::run(&global),
     }

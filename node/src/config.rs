@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use tacit_bridge::client::Auth;
 use thiserror::Error;
 
+use crate::engine::BackendChoice;
+
 mod annotate;
 
 /// What a process is.
@@ -70,6 +72,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Where proving keys are kept; they can be made again.
     pub keys_dir: PathBuf,
+    /// What makes proofs: `cpu`, `gpu` or `auto`.
+    pub backend: BackendChoice,
     /// Milliseconds between two looks at bitcoind.
     pub poll_ms: u64,
     /// The Bitcoin node.
@@ -165,6 +169,7 @@ impl Default for Config {
             chain: base.join("chain.json"),
             data_dir: base.join("data"),
             keys_dir: keys,
+            backend: BackendChoice::default(),
             poll_ms: 1_000,
             bitcoind: BitcoindConfig::default(),
             rpc: RpcConfig::default(),

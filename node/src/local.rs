@@ -25,6 +25,7 @@ use tacit_wallet::api::NodeApi;
 
 use crate::commands::genesis::{GenesisKeys, assemble, circuit_keys, genesis_outputs};
 use crate::config::{BitcoindConfig, Config, RpcConfig, SequencerConfig};
+use crate::engine::BackendChoice;
 use crate::rpc::client::RpcClient;
 
 /// Coins the operator starts with, and what each holds in satoshi.
@@ -150,6 +151,7 @@ impl LocalChain {
             chain: self.chain_file(),
             data_dir: self.dir.join(name),
             keys_dir: self.options.keys_dir.clone(),
+            backend: BackendChoice::default(),
             poll_ms: 100,
             bitcoind: BitcoindConfig {
                 url: self.bitcoind.url(),

@@ -25,7 +25,8 @@ pub struct RunArgs {
 /// # Errors
 /// Whatever makes a start impossible or ends the node by itself.
 pub fn run(args: &RunArgs, global: &Global, role: Role) -> anyhow::Result<ExitCode> {
-    let config = Config::load(global.config.as_deref())?;
+    let mut config = Config::load(global.config.as_deref())?;
+    config.backend = global.backend.unwrap_or(config.backend);
     let stop = on_signal()?;
     let node = Node::start(&config, role, args.acknowledge)?;
     while node.is_running() && !stop.load(Ordering::Relaxed) {

@@ -7,6 +7,10 @@ pub(super) const EXPLANATIONS: &[(&str, &str)] = &[
     ("chain", "The chain's parameters, chain.json."),
     ("data_dir", "Where this process keeps its database."),
     ("keys_dir", "Where proving keys are kept; they can be made again."),
+    (
+        "backend",
+        "What makes proofs: cpu, gpu, or auto (a card if there is one); --backend goes before it.",
+    ),
     ("poll_ms", "Milliseconds between two looks at bitcoind."),
     ("bitcoind.url", "URL of bitcoind's JSON-RPC."),
     (

@@ -246,7 +246,7 @@ impl Operator {
             vault,
             fees,
             anchor_key,
-            prover: Prover::cpu(),
+            prover: config.backend.prover()?,
             crash_at,
         })
     }

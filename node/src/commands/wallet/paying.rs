@@ -100,7 +100,7 @@ impl<'a> Till<'a> {
         Ok(Self {
             node,
             prover: ShownProver {
-                prover: Prover::cpu(),
+                prover: shell.backend()?.prover()?,
                 key,
             },
             options,

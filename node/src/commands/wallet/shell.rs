@@ -18,6 +18,7 @@ use tacit_wallet::{StoreError, SyncReport, Wallet, WalletError};
 use super::{WalletArgs, secrets};
 use crate::cli::Global;
 use crate::config::Config;
+use crate::engine::BackendChoice;
 use crate::progress::bar;
 use crate::rpc::client::RpcClient;
 
@@ -56,6 +57,14 @@ impl<'a> Shell<'a> {
         match &self.args.keys_dir {
             Some(dir) => Ok(dir.clone()),
             None => Ok(Config::load(self.global.config.as_deref())?.keys_dir),
+        }
+    }
+
+    /// What makes proofs.
+    pub(super) fn backend(&self) -> anyhow::Result<BackendChoice> {
+        match self.global.backend {
+            Some(backend) => Ok(backend),
+            None => Ok(Config::load(self.global.config.as_deref())?.backend),
         }
     }
 
