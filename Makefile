@@ -49,6 +49,11 @@ bench-prover: ## race our prover against ark-groth16 and snarkrs; results go to 
 	@scripts/setup.sh --no-bitcoind
 	@$(ENV) cargo run -p tacit-benches --bin race $(CARGO_FLAGS)
 
+.PHONY: bench-growth
+bench-growth: ## how our proving time grows from 2^16 to 2^21 constraints; results go to benches/results/growth
+	@scripts/setup.sh --no-bitcoind
+	@$(ENV) cargo run -p tacit-benches --bin race $(CARGO_FLAGS) -- --engines tacit --transfers 4,8,16,32,64,128 --rounds 3 --out benches/results/growth
+
 .PHONY: bench-gpu
 bench-gpu: ## check and measure the GPU engine, on a card or in software
 	@scripts/setup.sh --no-bitcoind --vulkan

@@ -24,6 +24,8 @@ use circuits::Size;
 pub enum Engine {
     /// Ours, with the fastest instructions of this processor.
     Tacit,
+    /// Ours, with BMI2 and ADX only.
+    TacitAdx,
     /// Ours, without special instructions.
     TacitPortable,
     /// `ark-groth16`, its `prove`.
@@ -34,13 +36,22 @@ pub enum Engine {
 
 impl Engine {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Tacit, Self::TacitPortable, Self::ArkGroth16, Self::Snarkrs];
+    pub const ALL: [Self; 5] = [
+        Self::Tacit,
+        Self::TacitAdx,
+        Self::TacitPortable,
+        Self::ArkGroth16,
+        Self::Snarkrs,
+    ];
+    /// Those that race unless others are asked for.
+    pub const USUAL: [Self; 4] = [Self::Tacit, Self::TacitPortable, Self::ArkGroth16, Self::Snarkrs];
 
     /// The name in results.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Tacit => "tacit",
+            Self::TacitAdx => "tacit-adx",
             Self::TacitPortable => "tacit-portable",
             Self::ArkGroth16 => "ark-groth16",
             Self::Snarkrs => "snarkrs",
@@ -67,6 +78,9 @@ pub struct Row {
     pub max_ms: f64,
     /// Peak of resident memory while proving, MiB.
     pub peak_rss_mb: f64,
+    /// Time to load the proving key from a file that the system has in memory; ours only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub load_ms: Option<f64>,
 }
 
 /// What went wrong with a worker.
@@ -136,6 +150,7 @@ impl Runner {
 
     fn finish(mut self, size: Size) -> Result<Row, WorkerFailed> {
         let peak_kib: f64 = self.ask("memory")?;
+        let load_ms: f64 = self.ask("load")?;
         drop(self.to);
         self.child.wait()?;
         self.times.sort_by(f64::total_cmp);
@@ -154,6 +169,7 @@ impl Runner {
             min_ms: self.times[0],
             max_ms: self.times[self.times.len() - 1],
             peak_rss_mb: peak_kib / 1024.0,
+            load_ms: load_ms.is_finite().then_some(load_ms),
         })
     }
 }

@@ -18,7 +18,7 @@ struct Args {
     /// Proofs of each prover per circuit
     #[arg(long, default_value_t = 5)]
     rounds: usize,
-    /// Provers [default: all]
+    /// Provers [default: all but tacit-adx]
     #[arg(long, value_delimiter = ',')]
     engines: Vec<Engine>,
     /// Where results go
@@ -47,7 +47,7 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
         return Err("there is no race of no rounds: --rounds takes 1 or more".into());
     }
     let engines = if args.engines.is_empty() {
-        &Engine::ALL
+        &Engine::USUAL
     } else {
         &args.engines[..]
     };

@@ -5,6 +5,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tacit_circuits::r1cs::{Cs, R1cs, Statement};
 use tacit_circuits::transfer::TransferStatement;
@@ -73,15 +74,19 @@ pub fn directory() -> PathBuf {
     dir
 }
 
-/// Our key of a circuit; made on first use.
+/// Our key of a circuit, made on first use, and how long it takes to load.
 ///
 /// # Panics
 /// If it can neither be read nor made; the message says why.
 #[must_use]
-pub fn key(size: Size, system: &R1cs) -> Arc<ProvingKey> {
-    let store = KeyStore::new(directory(), tacit_protocol::Network::Regtest);
+pub fn key(size: Size, system: &R1cs) -> (Arc<ProvingKey>, Duration) {
     let circuit = CircuitId::new(size.name(), system.digest());
-    store
-        .load_or_generate(&circuit, || system.clone(), &Silent)
-        .expect("development keys can be read or made")
+    let load = || {
+        KeyStore::new(directory(), tacit_protocol::Network::Regtest)
+            .load_or_generate(&circuit, || system.clone(), &Silent)
+            .expect("development keys can be read or made")
+    };
+    drop(load()); // makes it, and has the system read its file
+    let start = Instant::now();
+    (load(), start.elapsed())
 }

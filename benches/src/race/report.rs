@@ -8,8 +8,8 @@ use super::{Engine, Row};
 #[must_use]
 pub fn table(rows: &[Row]) -> String {
     let mut text = String::from(
-        "| circuit | constraints | engine | median ms | min | max | constraints/s per core | peak MiB | time ÷ ours |\n\
-         |---|---:|---|---:|---:|---:|---:|---:|---:|\n",
+        "| circuit | constraints | engine | median ms | min | max | constraints/s per core | peak MiB | key load ms | time ÷ ours |\n\
+         |---|---:|---|---:|---:|---:|---:|---:|---:|---:|\n",
     );
     for row in rows {
         let ours = rows
@@ -19,7 +19,7 @@ pub fn table(rows: &[Row]) -> String {
         let rate = constraints(row) / (row.median_ms / 1000.0) / f64::from(threads(row));
         let _ = writeln!(
             text,
-            "| {} | {} | {} | {:.0} | {:.0} | {:.0} | {:.0} | {:.0} | {:.2} |",
+            "| {} | {} | {} | {:.0} | {:.0} | {:.0} | {:.0} | {:.0} | {}| {:.2} |",
             row.circuit,
             row.constraints,
             row.engine,
@@ -28,6 +28,7 @@ pub fn table(rows: &[Row]) -> String {
             row.max_ms,
             rate,
             row.peak_rss_mb,
+            row.load_ms.map_or(String::new(), |load| format!("{load:.0} ")),
             ratio
         );
     }
@@ -46,7 +47,8 @@ const WIDTH: f64 = 640.0;
 const HEIGHT: f64 = 420.0;
 const MARGIN: f64 = 60.0;
 
-/// A plot in SVG: time over constraints, both logarithmic, one line per engine.
+/// A plot in SVG: time over constraints, both logarithmic, one line per engine, and what n·log n would
+/// make of our smallest circuit.
 #[must_use]
 pub fn plot(rows: &[Row]) -> String {
     let range = |value: fn(&Row) -> f64| {
@@ -81,13 +83,37 @@ pub fn plot(rows: &[Row]) -> String {
             MARGIN - 6.0
         );
     }
-    let colours = ["#1b6ac9", "#7fb2e8", "#c9481b", "#3c9a4e"];
+    if let Some(first) = rows.iter().find(|r| r.engine == Engine::Tacit.name()) {
+        let work = |n: f64| n * n.log2();
+        let points: Vec<String> = rows
+            .iter()
+            .filter(|r| r.engine == first.engine)
+            .map(|r| {
+                (
+                    constraints(r),
+                    first.median_ms * work(constraints(r)) / work(constraints(first)),
+                )
+            })
+            .map(|(n, ms)| format!("{:.1},{:.1}", x(n), y(ms)))
+            .collect();
+        let _ = writeln!(
+            svg,
+            "<polyline points=\"{}\" fill=\"none\" stroke=\"#888\" stroke-dasharray=\"4 4\"/><text x=\"{}\" y=\"{}\" fill=\"#888\" text-anchor=\"end\">dashed: n log n</text>",
+            points.join(" "),
+            WIDTH - MARGIN,
+            HEIGHT - MARGIN - 8.0
+        );
+    }
+    let colours = ["#1b6ac9", "#4d94de", "#7fb2e8", "#c9481b", "#3c9a4e"];
     for (engine, colour) in Engine::ALL.into_iter().zip(colours) {
         let points: Vec<(f64, f64)> = rows
             .iter()
             .filter(|r| r.engine == engine.name())
             .map(|r| (x(constraints(r)), y(r.median_ms)))
             .collect();
+        if points.is_empty() {
+            continue;
+        }
         let path: Vec<String> = points.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
         let _ = writeln!(
             svg,

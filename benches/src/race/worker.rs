@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Write};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ark_bn254::Bn254;
 use ark_groth16::Groth16;
@@ -33,7 +33,7 @@ pub fn serve(engine: Engine, size: Size) -> io::Result<()> {
     let statement = Transfers::new(size);
     let (system, assignment) = statement.r1cs_and_assignment();
     let constraints = system.num_constraints();
-    let mut prove = prover(engine, size, statement, system, assignment);
+    let (mut prove, load) = prover(engine, size, statement, system, assignment);
     prove(); // the first proof fills caches
     forget_peak();
     println!("{constraints}");
@@ -45,6 +45,7 @@ pub fn serve(engine: Engine, size: Size) -> io::Result<()> {
                 println!("{}", start.elapsed().as_secs_f64() * 1000.0);
             }
             "memory" => println!("{}", peak_kib()),
+            "load" => println!("{}", load.map_or(f64::NAN, |load| load.as_secs_f64() * 1000.0)),
             other => return Err(io::Error::other(format!("asked to {other:?}"))),
         }
         io::stdout().flush()?;
@@ -52,37 +53,41 @@ pub fn serve(engine: Engine, size: Size) -> io::Result<()> {
     Ok(())
 }
 
+/// What proves once, and how long our key took to load.
 fn prover(
     engine: Engine,
     size: Size,
     statement: Transfers,
     system: R1cs,
     assignment: Assignment,
-) -> Box<dyn FnMut()> {
-    let ours = |cpu: Cpu| -> Box<dyn FnMut()> {
+) -> (Box<dyn FnMut()>, Option<Duration>) {
+    let ours = |cpu: Cpu| -> (Box<dyn FnMut()>, Option<Duration>) {
         let mut rng = StdRng::seed_from_u64(1);
-        let key = circuits::key(size, &system);
+        let (key, load) = circuits::key(size, &system);
         let prover = Prover::new(Box::new(cpu));
-        Box::new(move || {
+        let prove = Box::new(move || {
             let proof = prover.prove_statement(&key, &statement, &mut rng, &Silent);
             proof.expect("a satisfied statement");
-        })
+        });
+        (prove, Some(load))
     };
     match engine {
         Engine::Tacit => ours(Cpu::detect()),
+        Engine::TacitAdx => ours(Cpu::with(Instructions::Adx).expect("the processor has BMI2 and ADX")),
         Engine::TacitPortable => ours(Cpu::with(Instructions::Portable).expect("always available")),
         Engine::ArkGroth16 => {
             let key = peer_key(size, &system);
             let mut rng = StdRng::seed_from_u64(1);
-            Box::new(move || {
+            let prove = Box::new(move || {
                 let circuit = Replay::satisfied(&system, &assignment);
                 Peer::prove(&key, circuit, &mut rng).expect("a satisfied statement");
-            })
+            });
+            (prove, None)
         }
         Engine::Snarkrs => {
-            let key = circuits::key(size, &system);
+            let (key, _) = circuits::key(size, &system);
             let snarkrs = Snarkrs::new(&key, &system, &assignment);
-            Box::new(move || snarkrs.prove())
+            (Box::new(move || snarkrs.prove()), None)
         }
     }
 }

@@ -44,13 +44,15 @@ pub enum Instructions {
     Portable,
     /// x86-64 with BMI2 and ADX.
     Adx,
+    /// x86-64 with AVX2 and fused multiply-add.
+    Fma,
     /// x86-64 with AVX-512 IFMA.
     Ifma,
 }
 
 impl Instructions {
     /// All of them, the fastest first.
-    pub const ALL: [Self; 3] = [Self::Ifma, Self::Adx, Self::Portable];
+    pub const ALL: [Self; 4] = [Self::Ifma, Self::Fma, Self::Adx, Self::Portable];
 
     /// Whether this processor has them.
     #[must_use]
@@ -60,9 +62,11 @@ impl Instructions {
             #[cfg(target_arch = "x86_64")]
             Self::Adx => field::adx::is_available(),
             #[cfg(target_arch = "x86_64")]
+            Self::Fma => field::quartet::is_available(),
+            #[cfg(target_arch = "x86_64")]
             Self::Ifma => field::ifma::is_available(),
             #[cfg(not(target_arch = "x86_64"))]
-            Self::Adx | Self::Ifma => false,
+            Self::Adx | Self::Fma | Self::Ifma => false,
         }
     }
 }
@@ -141,9 +145,11 @@ impl Backend for Cpu {
             #[cfg(target_arch = "x86_64")]
             Instructions::Adx => engine::TwoCarries::NAME,
             #[cfg(target_arch = "x86_64")]
+            Instructions::Fma => engine::FusedDoubles::NAME,
+            #[cfg(target_arch = "x86_64")]
             Instructions::Ifma => engine::Vectors::NAME,
             #[cfg(not(target_arch = "x86_64"))]
-            Instructions::Adx | Instructions::Ifma => unreachable!("not available here"),
+            Instructions::Adx | Instructions::Fma | Instructions::Ifma => unreachable!("not available here"),
         }
     }
 
@@ -159,9 +165,11 @@ impl Backend for Cpu {
             #[cfg(target_arch = "x86_64")]
             Instructions::Adx => self.prove_with::<engine::TwoCarries>(key, assignment, blinding, progress),
             #[cfg(target_arch = "x86_64")]
+            Instructions::Fma => self.prove_with::<engine::FusedDoubles>(key, assignment, blinding, progress),
+            #[cfg(target_arch = "x86_64")]
             Instructions::Ifma => self.prove_with::<engine::Vectors>(key, assignment, blinding, progress),
             #[cfg(not(target_arch = "x86_64"))]
-            Instructions::Adx | Instructions::Ifma => unreachable!("not available here"),
+            Instructions::Adx | Instructions::Fma | Instructions::Ifma => unreachable!("not available here"),
         }
     }
 }

@@ -15,7 +15,7 @@ use tacit_protocol::F;
 use super::engine::{Engine, Kernel};
 use super::field::portable::Word;
 use super::field::quadratic::{Pair, Quadratic};
-use super::field::{Base, Element, Lanes, Limbs};
+use super::field::{Base, Element, Lanes, Limbs, MOST_LANES};
 
 /// A point: its coordinates, or two blank elements for the identity.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -166,17 +166,19 @@ impl<E: Engine, G: Group> Adder<E, G> {
         }
     }
 
-    /// Does all additions. Any point may be the identity, equal to its partner or its inverse.
+    /// Does all additions. Any point may be the identity, equal to its partner or its inverse. Fills the
+    /// last step up: its last addition is done more than once.
     ///
     /// # Panics
     /// If an index is out of range.
     pub(super) fn add(
         &mut self,
-        additions: &[Addition],
+        additions: &mut Vec<Addition>,
         input: &[Point<G::Element>],
         output: &mut [Point<G::Element>],
     ) {
-        if !additions.is_empty() {
+        if let Some(&last) = additions.last() {
+            additions.resize(additions.len().next_multiple_of(LanesOf::<E, G>::N), last);
             E::enter(Batch {
                 steps: &mut self.steps,
                 exceptions: &mut self.exceptions,
@@ -192,9 +194,32 @@ impl<E: Engine, G: Group> Adder<E, G> {
 struct Batch<'a, L: Lanes> {
     steps: &'a mut Vec<(L, L)>,
     exceptions: &'a mut Vec<u32>,
+    /// Whole steps.
     additions: &'a [Addition],
     input: &'a [Point<L::Element>],
     output: &'a mut [Point<L::Element>],
+}
+
+/// What is added in one step.
+struct Operands<'a, E> {
+    a: [&'a Point<E>; MOST_LANES],
+    b: [&'a Point<E>; MOST_LANES],
+}
+
+impl<'a, E> Operands<'a, E> {
+    #[inline(always)]
+    fn of<L: Lanes<Element = E>>(group: &[Addition], input: &'a [Point<E>]) -> Self {
+        let first = &input[group[0].a as usize];
+        let mut operands = Self {
+            a: [first; MOST_LANES],
+            b: [first; MOST_LANES],
+        };
+        for i in 0..L::N {
+            operands.a[i] = &input[group[i].a as usize];
+            operands.b[i] = &input[group[i].b as usize];
+        }
+        operands
+    }
 }
 
 impl<L: Lanes> Kernel for Batch<'_, L> {
@@ -204,39 +229,30 @@ impl<L: Lanes> Kernel for Batch<'_, L> {
     fn run(mut self) {
         let total = self.denominators();
         let mut inverse = total.inverse();
-        for (step, group) in self.additions.chunks(L::N).enumerate().rev() {
-            let lane = |i: usize| group[i.min(group.len() - 1)];
-            let (a, b) = (
-                |i: usize| &self.input[lane(i).a as usize],
-                |i: usize| &self.input[lane(i).b as usize],
-            );
+        for (step, group) in self.additions.chunks_exact(L::N).enumerate().rev() {
+            let Operands { a, b } = Operands::of::<L>(group, self.input);
             let (before, denominator) = self.steps[step];
             let own = inverse.mul(before);
             inverse = inverse.mul(denominator);
 
-            let (ax, ay) = (L::gather(|i| a(i).x), L::gather(|i| a(i).y));
-            let (bx, by) = (L::gather(|i| b(i).x), L::gather(|i| b(i).y));
+            let (ax, ay) = (L::gather(|i| &a[i].x), L::gather(|i| &a[i].y));
+            let (bx, by) = (L::gather(|i| &b[i].x), L::gather(|i| &b[i].y));
             let slope = by.sub(ay).mul(own);
-            let x = slope.square().sub(ax).sub(bx);
-            let y = slope.mul(ax.sub(x)).sub(ay);
+            let x = slope.square().scaled().sub(ax).sub(bx).tidied();
+            let y = slope.mul(ax.sub(x)).sub(ay).tidied();
             let output = &mut *self.output;
             x.scatter(|i, x| {
-                if i < group.len() {
-                    output[lane(i).to as usize].x = x;
-                }
+                output[group[i].to as usize].x = x;
             });
             y.scatter(|i, y| {
-                if i < group.len() {
-                    output[lane(i).to as usize].y = y;
-                }
+                output[group[i].to as usize].y = y;
             });
             if self.exceptions.last().is_some_and(|&last| last as usize == step) {
                 self.exceptions.pop();
-                own.scatter(|i, own| {
-                    if i < group.len()
-                        && let Some(sum) = exceptional::<L::Single>(a(i), b(i), own)
-                    {
-                        output[lane(i).to as usize] = sum;
+                // As a product of no gathered elements but an inverse of one, it is scaled twice.
+                own.scaled().scaled().tidied().scatter(|i, own| {
+                    if let Some(sum) = exceptional::<L::Single>(a[i], b[i], own) {
+                        output[group[i].to as usize] = sum;
                     }
                 });
             }
@@ -251,19 +267,19 @@ impl<L: Lanes> Batch<'_, L> {
         self.steps.clear();
         self.exceptions.clear();
         let mut product = L::one();
-        for (step, group) in self.additions.chunks(L::N).enumerate() {
-            let lane = |i: usize| group[i.min(group.len() - 1)];
-            let (a, b) = (
-                |i: usize| &self.input[lane(i).a as usize],
-                |i: usize| &self.input[lane(i).b as usize],
-            );
-            let (ax, bx) = (L::gather(|i| a(i).x), L::gather(|i| b(i).x));
+        for (step, group) in self.additions.chunks_exact(L::N).enumerate() {
+            let Operands { a, b } = Operands::of::<L>(group, self.input);
+            let (ax, bx) = (L::gather(|i| &a[i].x), L::gather(|i| &b[i].x));
             let mut denominator = bx.sub(ax);
             // The identity has x = 0; whether a point with x = 0 is the identity is seen to later.
             if ax.zeros() | bx.zeros() | denominator.zeros() != 0 {
                 self.exceptions
                     .push(u32::try_from(step).expect("fewer than 2^32 steps"));
-                denominator = L::gather(|i| exceptional_denominator::<L::Single>(a(i), b(i)));
+                let mut elements = [L::Element::ZERO; MOST_LANES];
+                for i in 0..L::N {
+                    elements[i] = exceptional_denominator::<L::Single>(a[i], b[i]);
+                }
+                denominator = L::gather(|i| &elements[i]);
             }
             self.steps.push((product, denominator));
             product = product.mul(denominator);

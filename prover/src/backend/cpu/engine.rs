@@ -54,6 +54,29 @@ impl Engine for TwoCarries {
     type Scalar = super::field::adx::Adx<Scalar>;
 }
 
+/// x86-64 with AVX2 and fused multiply-add; scalars, which only the transforms multiply, as with
+/// [`TwoCarries`].
+#[cfg(target_arch = "x86_64")]
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FusedDoubles;
+
+#[cfg(target_arch = "x86_64")]
+impl Engine for FusedDoubles {
+    const NAME: &'static str = "cpu (avx2-fma)";
+    type Base = super::field::quartet::Quartet<Base>;
+    type Scalar = super::field::adx::Adx<Scalar>;
+
+    #[inline(always)]
+    #[allow(
+        unsafe_code,
+        reason = "entering code for instructions that not every processor has"
+    )]
+    fn enter<K: Kernel>(kernel: K) -> K::Output {
+        // SAFETY: `Cpu` hands proofs to this engine only where the processor has the instructions.
+        unsafe { super::field::quartet::enter(kernel) }
+    }
+}
+
 /// x86-64 with AVX-512 IFMA.
 #[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy, Debug)]

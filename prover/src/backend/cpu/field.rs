@@ -9,6 +9,7 @@
 //! [`Lanes`] is what the kernels are written in: `N` elements side by side, in registers.
 //! * [`portable`] — one lane, in plain Rust; everywhere.
 //! * `adx` — one lane, with x86-64's two carry chains.
+//! * `quartet` — four lanes of 51-bit limbs in doubles, with AVX2's fused multiply-add.
 //! * `octet` — eight lanes of 52-bit limbs; `ifma` has its instructions, AVX-512 IFMA.
 //! * [`quadratic`] — the extension field of G2 over any of them.
 
@@ -23,10 +24,13 @@ pub(super) mod adx;
 pub(super) mod emulated;
 #[cfg(target_arch = "x86_64")]
 pub(super) mod ifma;
+mod inverse;
 #[cfg(any(test, target_arch = "x86_64"))]
 mod octet;
 pub(super) mod portable;
 pub(super) mod quadratic;
+#[cfg(target_arch = "x86_64")]
+pub(super) mod quartet;
 
 /// Four limbs, little-endian.
 pub(super) type Limbs = [u64; 4];
@@ -41,6 +45,8 @@ pub(super) trait Modulus: Copy + Debug + Send + Sync + 'static {
     const INVERSE: u64;
     /// R modulo p: one.
     const ONE: Limbs;
+    /// R² modulo p.
+    const R_SQUARED: Limbs;
 
     /// The representative below p.
     fn reduce(x: Limbs) -> Limbs {
@@ -62,6 +68,7 @@ impl Modulus for Base {
     const TWICE: Limbs = twice(Self::P);
     const INVERSE: u64 = <FqConfig as MontConfig<4>>::INV;
     const ONE: Limbs = <FqConfig as MontConfig<4>>::R.0;
+    const R_SQUARED: Limbs = <FqConfig as MontConfig<4>>::R2.0;
 }
 
 impl Modulus for Scalar {
@@ -69,6 +76,7 @@ impl Modulus for Scalar {
     const TWICE: Limbs = twice(Self::P);
     const INVERSE: u64 = <FrConfig as MontConfig<4>>::INV;
     const ONE: Limbs = <FrConfig as MontConfig<4>>::R.0;
+    const R_SQUARED: Limbs = <FrConfig as MontConfig<4>>::R2.0;
 }
 
 const fn twice(x: Limbs) -> Limbs {
@@ -116,17 +124,31 @@ pub(super) const fn add(a: &Limbs, b: &Limbs) -> Limbs {
     [r0, r1, r2, r3]
 }
 
-/// `N` elements of a field side by side. All representatives are below 2p.
+/// No engine has more lanes.
+pub(super) const MOST_LANES: usize = 8;
+
+/// `N` elements of a field side by side.
+///
+/// An engine may work with larger numbers than it keeps in memory, in two ways that kernels mind:
+///
+/// * Gathered elements, products and what [`tidied`](Lanes::tidied) gives are *tidy*. One factor of every
+///   product is a product or one; the other may be any tidy element, or the difference of two that are
+///   no products. Whatever else is multiplied or scattered is tidied first.
+/// * An element gathered from memory may stand for `s` times itself, with a constant `s`, and is divided
+///   by it when it is scattered. Sums do not notice; where a product meets gathered elements, it is of a
+///   higher degree and has to be [`scaled`](Lanes::scaled).
+///
+/// For most engines all elements are below 2p and `s` is one.
 pub(super) trait Lanes: Copy + Send + Sync + 'static {
     /// One element in memory.
     type Element: Element;
     /// The same field, one lane.
     type Single: Lanes<Element = Self::Element>;
-    /// How many lanes.
+    /// How many lanes: at most [`MOST_LANES`].
     const N: usize;
 
     /// The element `at(i)` in lane `i`.
-    fn gather(at: impl Fn(usize) -> Self::Element) -> Self;
+    fn gather<'a>(at: impl Fn(usize) -> &'a Self::Element) -> Self;
     /// Hands out lane `i` as `to(i, element)`.
     fn scatter(self, to: impl FnMut(usize, Self::Element));
     /// `self + other`.
@@ -140,15 +162,41 @@ pub(super) trait Lanes: Copy + Send + Sync + 'static {
     fn square(self) -> Self {
         self.mul(self)
     }
-    /// Bit `i` is set if lane `i` is zero.
+    /// Bit `i` is set if lane `i` is zero, and hardly ever if it is not: what depends on it has to look
+    /// closer.
     fn zeros(self) -> u32;
     /// The inverses; zero for zero.
     fn inverse(self) -> Self;
 
+    /// A sum of up to five elements, tidy.
+    #[inline(always)]
+    fn tidied(self) -> Self {
+        self
+    }
+    /// `s · self`.
+    #[inline(always)]
+    fn scaled(self) -> Self {
+        self
+    }
+
+    /// `(a0 + a1·u)(b0 + b1·u)` with `u² = −1`. Three products instead of four (Karatsuba).
+    #[inline(always)]
+    fn mul_extension([a0, a1]: [Self; 2], [b0, b1]: [Self; 2]) -> [Self; 2] {
+        let (low, high) = (a0.mul(b0), a1.mul(b1));
+        let cross = a0.add(a1).mul(b0.add(b1));
+        [low.sub(high), cross.sub(low).sub(high)]
+    }
+    /// `(a0 + a1·u)² = (a0 + a1)(a0 − a1) + 2·a0·a1·u`.
+    #[inline(always)]
+    fn square_extension([a0, a1]: [Self; 2]) -> [Self; 2] {
+        let product = a0.mul(a1);
+        [a0.add(a1).mul(a0.sub(a1)), product.add(product)]
+    }
+
     /// The same element in every lane.
     #[inline(always)]
     fn splat(element: Self::Element) -> Self {
-        Self::gather(|_| element)
+        Self::gather(|_| &element)
     }
     /// One in every lane.
     #[inline(always)]
@@ -182,24 +230,6 @@ pub(super) trait Element: Copy + Debug + Default + Eq + Send + Sync + 'static {
     fn negated_if(&self, negate: bool) -> Self;
     /// The representative below p.
     fn reduced(&self) -> Self;
-}
-
-/// `x^(p−2)` by windows of four bits: the inverses of all lanes at once.
-#[inline(always)]
-pub(super) fn inverse_by_power<L: Lanes>(x: L, p: &Limbs) -> L {
-    let (exponent, _) = subtract(p, &[2, 0, 0, 0]);
-    let mut powers = [L::one(); 16];
-    for i in 1..16 {
-        powers[i] = powers[i - 1].mul(x);
-    }
-    let mut result = L::one();
-    for nibble in (0..64).rev() {
-        for _ in 0..4 {
-            result = result.square();
-        }
-        result = result.mul(powers[(exponent[nibble / 16] >> (4 * (nibble % 16)) & 15) as usize]);
-    }
-    result
 }
 
 #[cfg(test)]

@@ -169,7 +169,7 @@ fn pass(
 
 #[inline(always)]
 fn load<L: Lanes<Element = Value>>(x: &[Value], at: usize) -> L {
-    L::gather(|i| x[at + i])
+    L::gather(|i| &x[at + i])
 }
 
 #[inline(always)]

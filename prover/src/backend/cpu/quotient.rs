@@ -112,7 +112,7 @@ impl<L: Lanes<Element = Word<Scalar>>> Kernel for Scaled<'_, L> {
         for at in (0..x.len()).step_by(L::N) {
             let last = x.len() - 1;
             let lane = |i: usize| (at + i).min(last);
-            let (a, b) = (L::gather(|i| x[lane(i)]), L::gather(|i| y[lane(i)]));
+            let (a, b) = (L::gather(|i| &x[lane(i)]), L::gather(|i| &y[lane(i)]));
             let result = match self.operation {
                 Operation::Multiply => a.mul(b),
                 Operation::Subtract => a.sub(b),

@@ -8,8 +8,9 @@
 
 use std::arch::asm;
 
+use super::inverse::inverse;
 use super::portable::{Word, is_zero, sub, sum};
-use super::{Lanes, Limbs, Modulus, inverse_by_power};
+use super::{Lanes, Limbs, Modulus};
 
 /// Whether this processor has the instructions.
 pub(in super::super) fn is_available() -> bool {
@@ -139,8 +140,8 @@ impl<M: Modulus> Lanes for Adx<M> {
     const N: usize = 1;
 
     #[inline(always)]
-    fn gather(at: impl Fn(usize) -> Word<M>) -> Self {
-        Self(at(0))
+    fn gather<'a>(at: impl Fn(usize) -> &'a Word<M>) -> Self {
+        Self(*at(0))
     }
 
     #[inline(always)]
@@ -169,6 +170,6 @@ impl<M: Modulus> Lanes for Adx<M> {
     }
 
     fn inverse(self) -> Self {
-        inverse_by_power(self, &M::P)
+        Self(Word::new(inverse::<M>(&self.0.0, product::<M>)))
     }
 }

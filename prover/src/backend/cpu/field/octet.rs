@@ -12,7 +12,7 @@
 use std::marker::PhantomData;
 
 use super::portable::Word;
-use super::{Lanes, Limbs, Modulus, inverse_by_power};
+use super::{Lanes, Limbs, Modulus, inverse};
 
 /// Eight 64-bit numbers.
 pub(in super::super) trait Vector: Copy + Send + Sync + 'static {
@@ -162,7 +162,7 @@ impl<V: Vector, M: Modulus, S: Lanes<Element = Word<M>>> Lanes for Octet<V, M, S
     const N: usize = 8;
 
     #[inline(always)]
-    fn gather(at: impl Fn(usize) -> Word<M>) -> Self {
+    fn gather<'a>(at: impl Fn(usize) -> &'a Word<M>) -> Self {
         let elements: [Limbs; 8] = std::array::from_fn(|i| at(i).0);
         let [w0, w1, w2, w3] = transpose::<V>(&elements);
         let mask = V::splat(MASK);
@@ -255,6 +255,6 @@ impl<V: Vector, M: Modulus, S: Lanes<Element = Word<M>>> Lanes for Octet<V, M, S
 
     #[inline(always)]
     fn inverse(self) -> Self {
-        inverse_by_power(self, &M::P)
+        inverse::each_lane(self)
     }
 }

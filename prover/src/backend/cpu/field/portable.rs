@@ -2,7 +2,8 @@
 
 use std::marker::PhantomData;
 
-use super::{Element, Lanes, Limbs, Modulus, add, add_limbs, inverse_by_power, subtract};
+use super::inverse::inverse;
+use super::{Element, Lanes, Limbs, Modulus, add, add_limbs, subtract};
 
 /// An element of the prime field `M` in memory: four limbs of a representative below 2p.
 #[derive(Clone, Copy, Debug)]
@@ -122,8 +123,8 @@ impl<M: Modulus> Lanes for Portable<M> {
     const N: usize = 1;
 
     #[inline(always)]
-    fn gather(at: impl Fn(usize) -> Word<M>) -> Self {
-        Self(at(0))
+    fn gather<'a>(at: impl Fn(usize) -> &'a Word<M>) -> Self {
+        Self(*at(0))
     }
 
     #[inline(always)]
@@ -152,6 +153,6 @@ impl<M: Modulus> Lanes for Portable<M> {
     }
 
     fn inverse(self) -> Self {
-        inverse_by_power(self, &M::P)
+        Self(Word::new(inverse::<M>(&self.0.0, product::<M>)))
     }
 }

@@ -1,7 +1,7 @@
 //! The extension field `F[u]/(u² + 1)` over any lanes: the coordinates of G2.
 
 use super::portable::Word;
-use super::{Base, Element, Lanes};
+use super::{Base, Element, Lanes, MOST_LANES};
 
 /// `c0 + c1·u` in memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,16 +65,16 @@ impl<L: Lanes<Element = Word<Base>>> Lanes for Quadratic<L> {
     const N: usize = L::N;
 
     #[inline(always)]
-    fn gather(at: impl Fn(usize) -> Self::Element) -> Self {
+    fn gather<'a>(at: impl Fn(usize) -> &'a Self::Element) -> Self {
         Self {
-            c0: L::gather(|i| at(i).c0),
-            c1: L::gather(|i| at(i).c1),
+            c0: L::gather(|i| &at(i).c0),
+            c1: L::gather(|i| &at(i).c1),
         }
     }
 
     #[inline(always)]
     fn scatter(self, mut to: impl FnMut(usize, Self::Element)) {
-        let mut c0 = [Word::ZERO; 8];
+        let mut c0 = [Word::ZERO; MOST_LANES];
         self.c0.scatter(|i, c| c0[i] = c);
         self.c1.scatter(|i, c1| to(i, Pair { c0: c0[i], c1 }));
     }
@@ -95,24 +95,31 @@ impl<L: Lanes<Element = Word<Base>>> Lanes for Quadratic<L> {
         }
     }
 
-    /// Three products instead of four (Karatsuba).
     #[inline(always)]
     fn mul(self, other: Self) -> Self {
-        let (low, high) = (self.c0.mul(other.c0), self.c1.mul(other.c1));
-        let cross = self.c0.add(self.c1).mul(other.c0.add(other.c1));
+        let [c0, c1] = L::mul_extension([self.c0, self.c1], [other.c0, other.c1]);
+        Self { c0, c1 }
+    }
+
+    #[inline(always)]
+    fn square(self) -> Self {
+        let [c0, c1] = L::square_extension([self.c0, self.c1]);
+        Self { c0, c1 }
+    }
+
+    #[inline(always)]
+    fn tidied(self) -> Self {
         Self {
-            c0: low.sub(high),
-            c1: cross.sub(low).sub(high),
+            c0: self.c0.tidied(),
+            c1: self.c1.tidied(),
         }
     }
 
-    /// `(c0 + c1)(c0 − c1) + 2·c0·c1·u`.
     #[inline(always)]
-    fn square(self) -> Self {
-        let product = self.c0.mul(self.c1);
+    fn scaled(self) -> Self {
         Self {
-            c0: self.c0.add(self.c1).mul(self.c0.sub(self.c1)),
-            c1: product.add(product),
+            c0: self.c0.scaled(),
+            c1: self.c1.scaled(),
         }
     }
 

@@ -44,22 +44,37 @@ fn words<M: Modulus>() -> impl Strategy<Value = Word<M>> {
 }
 
 fn lanes_of<L: Lanes>(xs: &[L::Element]) -> L {
-    L::gather(|i| xs[i])
+    L::gather(|i| &xs[i])
 }
 
 /// All operations of `L`, lane by lane, against `reference`, which maps into arkworks.
 fn check<L: Lanes, F: Field>(a: &[L::Element], b: &[L::Element], reference: impl Fn(L::Element) -> F) {
     let (x, y) = (lanes_of::<L>(a), lanes_of::<L>(b));
     let each = |result: L, expected: &dyn Fn(usize) -> F| {
+        let result = result.tidied();
         result.scatter(|i, element| assert_eq!(reference(element), expected(i), "lane {i}"));
     };
+    // What gathered elements of any degree but one are scaled by, taken away again.
+    let scale = reference(L::splat(L::Element::ONE).scaled().tidied().first());
+    let unscaled = |power: u64| scale.pow([power]).inverse().expect("not zero");
     let (a, b) = (|i: usize| reference(a[i]), |i: usize| reference(b[i]));
     each(x, &|i| a(i));
     each(x.add(y), &|i| a(i) + b(i));
     each(x.sub(y), &|i| a(i) - b(i));
-    each(x.mul(y), &|i| a(i) * b(i));
-    each(x.square(), &|i| a(i).square());
-    each(x.inverse(), &|i| a(i).inverse().unwrap_or(F::ZERO));
+    let product = L::one().mul(x);
+    each(product, &|i| scale * a(i));
+    each(product.mul(y), &|i| scale.pow([2]) * a(i) * b(i));
+    each(product.mul(y).mul(product), &|i| {
+        scale.pow([4]) * a(i).square() * b(i)
+    });
+    each(product.square(), &|i| scale.pow([3]) * a(i).square());
+    each(product.mul(x.sub(y)), &|i| scale.pow([2]) * a(i) * (a(i) - b(i)));
+    each(x.inverse().scaled().scaled(), &|i| {
+        a(i).inverse().unwrap_or(F::ZERO)
+    });
+    each(x.inverse().mul(y), &|i| {
+        unscaled(1) * a(i).inverse().unwrap_or(F::ZERO) * b(i)
+    });
     each(L::one(), &|_| F::ONE);
     let zeros = (0..L::N).map(|i| u32::from(a(i).is_zero()) << i).sum::<u32>();
     assert_eq!(x.zeros(), zeros);
@@ -69,8 +84,12 @@ fn check<L: Lanes, F: Field>(a: &[L::Element], b: &[L::Element], reference: impl
 /// Results are below 2p whatever the operands below 2p.
 fn check_range<M: Modulus, L: Lanes<Element = Word<M>>>(a: &[Word<M>], b: &[Word<M>]) {
     let (x, y) = (lanes_of::<L>(a), lanes_of::<L>(b));
-    for result in [x.add(y), x.sub(y), x.mul(y), x.square(), x.inverse()] {
-        result.scatter(|_, r| assert!(subtract(&r.0, &M::TWICE).1, "{:x?} is not below 2p", r.0));
+    let product = L::one().mul(x);
+    let products = [product, product.mul(y), product.square(), product.mul(x.sub(y))];
+    for result in [x.add(y), x.sub(y), x.inverse()].into_iter().chain(products) {
+        result
+            .tidied()
+            .scatter(|_, r| assert!(subtract(&r.0, &M::TWICE).1, "{:x?} is not below 2p", r.0));
     }
 }
 
@@ -116,6 +135,17 @@ proptest! {
     }
 
     #[test]
+    #[cfg(target_arch = "x86_64")]
+    fn four_lanes_of_doubles_agree_with_arkworks(
+        a in vectors(), b in vectors(), c in vectors(), d in vectors(),
+    ) {
+        if quartet::is_available() {
+            check_prime_fields::<quartet::Quartet<Base>, quartet::Quartet<Scalar>>((&a, &b), (&c, &d));
+            check_extension::<quartet::Quartet<Base>>([&a, &b, &a, &b]);
+        }
+    }
+
+    #[test]
     fn eight_emulated_lanes_agree_with_arkworks(
         a in vectors(), b in vectors(), c in vectors(), d in vectors(),
     ) {
@@ -156,8 +186,7 @@ fn limbs_of_arkworks_are_ours() {
     let mut rng = crate::testing::rng(1);
     for _ in 0..100 {
         let (x, y) = (Fq::rand(&mut rng), Fq::rand(&mut rng));
-        let product =
-            Portable::gather(|_| Word::<Base>::new(x.0.0)).mul(Portable::gather(|_| Word::new(y.0.0)));
+        let product = Portable::<Base>::splat(Word::new(x.0.0)).mul(Portable::splat(Word::new(y.0.0)));
         assert_eq!(fq(product.first()), x * y);
         assert_eq!(Word::<Base>::ONE.0, Fq::ONE.0.0);
         assert_eq!(Base::P, Fq::MODULUS.0);

@@ -11,13 +11,10 @@ use super::super::field::Limbs;
 use super::digits::{Signed, Sorted};
 
 /// Bytes of points that are added up together: they and what they need stay in a core's cache.
-const CHUNK_BYTES: usize = 1 << 18;
+const CHUNK_BYTES: usize = 1 << 17;
 
 /// How many points before its turn a point is fetched into the cache: they lie anywhere in the table.
 const AHEAD: usize = 16;
-
-/// Segments in which the buckets of a window are summed side by side.
-const SEGMENTS: usize = 256;
 
 /// Adds up runs of points in rounds: each round adds neighbours of the same run, all in one batch.
 struct Tree<'a, E: Engine, G: Group> {
@@ -45,8 +42,8 @@ impl<'a, E: Engine, G: Group> Tree<'a, E, G> {
         }
     }
 
-    /// Takes in the points `range` of `all`, which belong to one bucket; whatever fills the chunk is
-    /// added up into `buckets`.
+    /// Takes in the points `range` of `all`, which belong to one bucket, and what the bucket has already;
+    /// whatever fills the chunk is added up into `buckets`.
     fn extend(
         &mut self,
         bucket: usize,
@@ -55,6 +52,10 @@ impl<'a, E: Engine, G: Group> Tree<'a, E, G> {
         buckets: &mut [Point<G::Element>],
     ) {
         let (mut points, mut run) = (range, 0);
+        if !points.is_empty() && !buckets[bucket].is_identity() {
+            self.points.push(std::mem::take(&mut buckets[bucket]));
+            run = 1;
+        }
         while !points.is_empty() {
             let room = self.capacity - self.points.len();
             for i in points.by_ref().take(room) {
@@ -116,7 +117,8 @@ impl<'a, E: Engine, G: Group> Tree<'a, E, G> {
             *length = length.div_ceil(2);
             to += *length;
         }
-        self.adder.add(&self.additions, &self.points, &mut self.halved);
+        self.adder
+            .add(&mut self.additions, &self.points, &mut self.halved);
         self.halved.truncate(to);
         std::mem::swap(&mut self.points, &mut self.halved);
     }
@@ -132,23 +134,30 @@ pub(super) fn sum<E: Engine, G: Group>(bases: &[Limbs], indices: &[u32]) -> Proj
     G::affine(&total[0]).into()
 }
 
-/// `Σ_k (k + 1) · Σ points of bucket k`.
-pub(super) fn window_sum<E: Engine, G: Group>(bases: &[Limbs], sorted: &Sorted) -> Projective<G> {
-    let mut buckets = vec![Point::IDENTITY; sorted.buckets()];
+/// `Σ_k (k + 1) · Σ points of bucket k`; the points come sorted in parts.
+pub(super) fn window_sum<E: Engine, G: Group>(
+    bases: &[Limbs],
+    count: usize,
+    parts: impl Iterator<Item = Sorted>,
+) -> Projective<G> {
+    let mut buckets = vec![Point::IDENTITY; count];
     let mut tree = Tree::<E, G>::new(bases);
-    for k in 0..sorted.buckets() {
-        tree.extend(k, sorted.points(), sorted.bucket(k), &mut buckets);
+    for sorted in parts {
+        for k in 0..count {
+            tree.extend(k, sorted.points(), sorted.bucket(k), &mut buckets);
+        }
+        tree.flush(&mut buckets);
     }
-    tree.flush(&mut buckets);
     weighted_sum::<E, G>(buckets)
 }
 
 /// `Σ_k (k + 1) · bucket_k`: segments of buckets side by side, each by running sums from its top, so
-/// that the additions of one step are a batch.
+/// that the additions of one step are a batch. A step costs an inversion and a segment a few additions
+/// that are not in batches, which is about as much: so there are as many segments as steps.
 fn weighted_sum<E: Engine, G: Group>(buckets: Vec<Point<G::Element>>) -> Projective<G> {
     let count = buckets.len();
     debug_assert!(count.is_power_of_two(), "windows of whole bits");
-    let segments = SEGMENTS.min(count.div_ceil(4));
+    let segments = 1 << (count.ilog2() / 2);
     let length = count / segments;
     let index = |i: usize| u32::try_from(i).expect("buckets are few");
 
@@ -172,7 +181,7 @@ fn weighted_sum<E: Engine, G: Group>(buckets: Vec<Point<G::Element>>) -> Project
             b: index(running + s),
             to: index(segments + s),
         }));
-        adder.add(&additions, &points, &mut results);
+        adder.add(&mut additions, &points, &mut results);
         points[count..].copy_from_slice(&results);
     }
 

@@ -9,7 +9,7 @@ use tacit_protocol::F;
 
 use super::super::engine::{Emulated, Plain};
 #[cfg(target_arch = "x86_64")]
-use super::super::engine::{TwoCarries, Vectors};
+use super::super::engine::{FusedDoubles, TwoCarries, Vectors};
 use super::*;
 
 fn random_points<G: Group>(n: usize, seed: u64) -> Vec<Affine<G>> {
@@ -45,6 +45,10 @@ fn check<G: Group>(bases: &[Affine<G>], scalars: &[F]) {
         #[cfg(target_arch = "x86_64")]
         if super::super::field::adx::is_available() {
             assert_eq!(run::<G, TwoCarries>(bases, scalars, parallel), expected);
+        }
+        #[cfg(target_arch = "x86_64")]
+        if super::super::field::quartet::is_available() {
+            assert_eq!(run::<G, FusedDoubles>(bases, scalars, parallel), expected);
         }
         #[cfg(target_arch = "x86_64")]
         if super::super::field::ifma::is_available() {
