@@ -11,6 +11,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde::Serialize;
+use tacit_prover::backend::choice::Inventory;
 
 pub mod circuits;
 pub mod report;
@@ -24,6 +25,8 @@ use circuits::Size;
 pub enum Engine {
     /// Ours, with the fastest instructions of this processor.
     Tacit,
+    /// Ours, on a graphics card; software will do if it is asked for by name.
+    TacitGpu,
     /// Ours, with BMI2 and ADX only.
     TacitAdx,
     /// Ours, without special instructions.
@@ -36,21 +39,30 @@ pub enum Engine {
 
 impl Engine {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Tacit,
+        Self::TacitGpu,
         Self::TacitAdx,
         Self::TacitPortable,
         Self::ArkGroth16,
         Self::Snarkrs,
     ];
-    /// Those that race unless others are asked for.
-    pub const USUAL: [Self; 4] = [Self::Tacit, Self::TacitPortable, Self::ArkGroth16, Self::Snarkrs];
+
+    /// Those that race unless others are asked for: the card only where there is one.
+    #[must_use]
+    pub fn usual() -> Vec<Self> {
+        let card = Inventory::take().automatic().is_some();
+        let gpu = card.then_some(Self::TacitGpu);
+        let others = [Self::TacitPortable, Self::ArkGroth16, Self::Snarkrs];
+        [Self::Tacit].into_iter().chain(gpu).chain(others).collect()
+    }
 
     /// The name in results.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Tacit => "tacit",
+            Self::TacitGpu => "tacit-gpu",
             Self::TacitAdx => "tacit-adx",
             Self::TacitPortable => "tacit-portable",
             Self::ArkGroth16 => "ark-groth16",

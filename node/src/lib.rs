@@ -10,6 +10,7 @@ pub mod config;
 pub mod engine;
 pub mod local;
 pub mod pipeline;
+pub mod printable;
 pub mod progress;
 pub mod rpc;
 pub mod service;

@@ -4,13 +4,14 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use tacit_node::cli::Cli;
+use tacit_node::printable::printable;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     match tacit_node::run(cli) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", printable(&format!("{error:#}")));
             ExitCode::FAILURE
         }
     }

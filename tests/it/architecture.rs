@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What a crate must not depend on, however indirectly.
-const FORBIDDEN: [(&str, &[&str]); 7] = [
+const FORBIDDEN: [(&str, &[&str]); 8] = [
     ("protocol", PURE),
     ("verifier", PURE),
     ("circuits", PURE),
@@ -46,6 +46,21 @@ const FORBIDDEN: [(&str, &[&str]); 7] = [
             "tacit-wallet",
             "tokio",
             "rocksdb",
+            "jsonrpsee",
+        ],
+    ),
+    (
+        "federation",
+        &[
+            "tacit-prover",
+            "tacit-circuits",
+            "tacit-verifier",
+            "tacit-sequencer",
+            "tacit-bridge",
+            "tacit-wallet",
+            "tokio",
+            "rocksdb",
+            "jsonrpc",
             "jsonrpsee",
         ],
     ),
@@ -93,13 +108,14 @@ const OWNERS: [(&str, &str); 5] = [
 ];
 
 /// The crates of the product, in the order of their layers.
-const CRATES: [&str; 8] = [
+const CRATES: [&str; 9] = [
     "protocol",
     "circuits",
     "verifier",
     "prover",
     "sequencer",
     "bridge",
+    "federation",
     "wallet",
     "node",
 ];

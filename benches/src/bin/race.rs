@@ -18,7 +18,7 @@ struct Args {
     /// Proofs of each prover per circuit
     #[arg(long, default_value_t = 5)]
     rounds: usize,
-    /// Provers [default: all but tacit-adx]
+    /// Provers [default: all but tacit-adx; tacit-gpu where there is a card]
     #[arg(long, value_delimiter = ',')]
     engines: Vec<Engine>,
     /// Where results go
@@ -47,13 +47,13 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
         return Err("there is no race of no rounds: --rounds takes 1 or more".into());
     }
     let engines = if args.engines.is_empty() {
-        &Engine::USUAL
+        Engine::usual()
     } else {
-        &args.engines[..]
+        args.engines.clone()
     };
     let mut rows = Vec::new();
     for &transfers in &args.transfers {
-        rows.extend(race(engines, size(transfers)?, args.rounds, |note| {
+        rows.extend(race(&engines, size(transfers)?, args.rounds, |note| {
             eprintln!("{note}")
         })?);
     }

@@ -104,7 +104,7 @@ pub fn plot(rows: &[Row]) -> String {
             HEIGHT - MARGIN - 8.0
         );
     }
-    let colours = ["#1b6ac9", "#4d94de", "#7fb2e8", "#c9481b", "#3c9a4e"];
+    let colours = ["#1b6ac9", "#7b3cc9", "#4d94de", "#7fb2e8", "#c9481b", "#3c9a4e"];
     for (engine, colour) in Engine::ALL.into_iter().zip(colours) {
         let points: Vec<(f64, f64)> = rows
             .iter()

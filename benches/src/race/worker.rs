@@ -11,7 +11,9 @@ use ark_snark::SNARK;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tacit_circuits::r1cs::{Assignment, R1cs, Statement};
+use tacit_prover::backend::Backend;
 use tacit_prover::backend::cpu::{Cpu, Instructions};
+use tacit_prover::backend::gpu::{Gpu, Selection};
 use tacit_prover::{Prover, Silent};
 
 use super::Engine;
@@ -61,20 +63,27 @@ fn prover(
     system: R1cs,
     assignment: Assignment,
 ) -> (Box<dyn FnMut()>, Option<Duration>) {
-    let ours = |cpu: Cpu| -> (Box<dyn FnMut()>, Option<Duration>) {
+    let ours = |engine: Box<dyn Backend>| -> (Box<dyn FnMut()>, Option<Duration>) {
         let mut rng = StdRng::seed_from_u64(1);
         let (key, load) = circuits::key(size, &system);
-        let prover = Prover::new(Box::new(cpu));
+        let prover = Prover::new(engine);
         let prove = Box::new(move || {
             let proof = prover.prove_statement(&key, &statement, &mut rng, &Silent);
             proof.expect("a satisfied statement");
         });
         (prove, Some(load))
     };
+    let with = |instructions| -> Box<dyn Backend> {
+        Box::new(Cpu::with(instructions).expect("the processor has these instructions"))
+    };
     match engine {
-        Engine::Tacit => ours(Cpu::detect()),
-        Engine::TacitAdx => ours(Cpu::with(Instructions::Adx).expect("the processor has BMI2 and ADX")),
-        Engine::TacitPortable => ours(Cpu::with(Instructions::Portable).expect("always available")),
+        Engine::Tacit => ours(Box::new(Cpu::detect())),
+        // Without the CPU engine behind it: a card that fails must not win unnoticed.
+        Engine::TacitGpu => ours(Box::new(
+            Gpu::new(Selection::Any).expect("a card, or software Vulkan"),
+        )),
+        Engine::TacitAdx => ours(with(Instructions::Adx)),
+        Engine::TacitPortable => ours(with(Instructions::Portable)),
         Engine::ArkGroth16 => {
             let key = peer_key(size, &system);
             let mut rng = StdRng::seed_from_u64(1);

@@ -42,7 +42,7 @@ pub(crate) enum FollowError {
 pub(crate) enum Behind {
     /// It is loading or downloading blocks.
     #[error(
-        "bitcoind is loading or downloading its chain (block {height} of {headers}) and is not at block \
+        "bitcoind is loading or downloading its chain (it has blocks up to {height}, headers up to {headers}) and is not at block \
          {known} yet, where this node is; following waits for it"
     )]
     Loading {

@@ -11,6 +11,7 @@ use tacit_wallet::{DepositOutput, DepositProgress, Wallet, WalletError};
 
 use super::LookArgs;
 use super::shell::{Shell, say};
+use crate::printable::printable;
 use crate::progress::bar;
 
 /// `tacit wallet deposit`.
@@ -79,7 +80,7 @@ pub(super) fn print(deposits: &[DepositOutput]) {
     for deposit in sorted {
         let state = match &deposit.progress {
             DepositProgress::Found => "found, not registered".to_owned(),
-            DepositProgress::Registered { note } => format!("registered: {note}"),
+            DepositProgress::Registered { note } => format!("registered: {}", printable(note)),
             DepositProgress::Swept { txid } => format!("swept by {txid}, waits to be credited"),
             DepositProgress::Credited { batch } => format!("credited in batch {batch}"),
             DepositProgress::Refunded { txid } => format!("taken back by {txid}"),

@@ -11,6 +11,7 @@ use tacit_wallet::{Entry, EntryState, EventKind, MemoRecord};
 
 use super::shell::{Shell, say};
 use super::{LookArgs, depositing};
+use crate::printable::printable;
 
 /// `tacit wallet address`.
 pub(super) fn address(shell: &Shell<'_>, index: Option<u64>) -> anyhow::Result<()> {
@@ -198,7 +199,8 @@ pub(super) fn sync(shell: &Shell<'_>) -> anyhow::Result<()> {
             println!(
                 "transfer {} counts as not sent: {}; the next payment spends its notes, so that \
                  at most one of them is included",
-                dropped.txid, dropped.reason
+                dropped.txid,
+                printable(&dropped.reason)
             );
         }
         println!(
@@ -216,7 +218,7 @@ pub(super) fn sync(shell: &Shell<'_>) -> anyhow::Result<()> {
         );
     }
     if let Some(error) = deposits_error {
-        eprintln!("warning: deposits were not looked after: {error}");
+        eprintln!("warning: deposits were not looked after: {}", printable(&error));
     }
     Ok(())
 }

@@ -250,7 +250,7 @@ impl<L: Lanes> Kernel for Batch<'_, L> {
             if self.exceptions.last().is_some_and(|&last| last as usize == step) {
                 self.exceptions.pop();
                 // As a product of no gathered elements but an inverse of one, it is scaled twice.
-                own.scaled().scaled().tidied().scatter(|i, own| {
+                own.scaled().tidied().scaled().tidied().scatter(|i, own| {
                     if let Some(sum) = exceptional::<L::Single>(a[i], b[i], own) {
                         output[group[i].to as usize] = sum;
                     }

@@ -13,7 +13,7 @@ use std::marker::PhantomData;
 use ark_ec::short_weierstrass::Projective;
 use ark_ff::AdditiveGroup;
 
-use super::curve::{Group, Point};
+use super::curve::Group;
 use super::engine::Engine;
 use super::field::Limbs;
 
@@ -21,10 +21,6 @@ pub(super) mod buckets;
 pub(super) mod digits;
 
 use digits::{Sorted, Windows};
-
-/// Points that are sorted and fetched together lie within so many bytes: the processor remembers where
-/// about 2,000 pages of memory are, and looking up the others takes longer than adding a point.
-const PART_BYTES: usize = 1 << 22;
 
 /// What is multiplied: raw points, each with the scalar of a variable.
 #[derive(Clone, Copy)]
@@ -129,12 +125,10 @@ impl<'a, G: Group> Msm<'a, G> {
         let from = (slice * length).min(self.others.len());
         let range = from..(from + length).min(self.others.len());
         let others = &self.others[range];
-        let parts = others
-            .chunks(PART_BYTES / size_of::<Point<G::Element>>())
-            .map(|part| Sorted::new(self.windows, window, part, |point| self.terms.scalar(point)));
+        let sorted = Sorted::new(self.windows, window, others, |point| self.terms.scalar(point));
         Partial {
             window: Some(window),
-            sum: buckets::window_sum::<E, G>(self.terms.bases, self.windows.buckets(), parts),
+            sum: buckets::window_sum::<E, G>(self.terms.bases, &sorted),
         }
     }
 

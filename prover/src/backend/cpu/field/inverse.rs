@@ -7,7 +7,7 @@
 //! is a matrix of small numbers; it is applied to the whole of `f` and `g`, and modulo the prime to `d` and
 //! `e`, for which `d·x ≡ f` and `e·x ≡ g` hold throughout. In the end `g = 0`, `f = ±1` and `d = ±x⁻¹`.
 //!
-//! The time depends on the element. It is a product of differences of public points.
+//! The time depends on the element.
 
 use super::{Element, Lanes, Limbs, MOST_LANES, Modulus};
 

@@ -20,7 +20,7 @@
 //!
 //! **Ranges.** Limbs have signs. "Tidy" are
 //! * gathered elements: limbs at least 0 and below 2^51, value below 2p; what [`Lanes::tidied`] gives, too;
-//! * products: limbs up to 2^50 + 2^7 in magnitude, value up to 2.1p (0.53p for the sums of two products).
+//! * products: limbs up to 2^50 + 2^7 in magnitude, value up to 2.14p (0.53p for the sums of two products).
 //!
 //! A product of two limbs has to stay within 2^102. So one factor may be a sum or a difference, of two
 //! gathered elements (below 2^51 for a difference) or of two products, if the other is a product; and
@@ -303,7 +303,7 @@ impl<M: Modulus> Lanes for Quartet<M> {
         self.add(self)
     }
 
-    /// From limbs up to 1.5·2^52 and a value between −8.3p and 4.3p.
+    /// From limbs up to 1.5·2^52 and a bit, and a value between −8.3p and 4.3p.
     #[inline(always)]
     fn tidied(self) -> Self {
         let k = M::CONSTANTS;

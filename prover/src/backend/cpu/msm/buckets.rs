@@ -42,8 +42,8 @@ impl<'a, E: Engine, G: Group> Tree<'a, E, G> {
         }
     }
 
-    /// Takes in the points `range` of `all`, which belong to one bucket, and what the bucket has already;
-    /// whatever fills the chunk is added up into `buckets`.
+    /// Takes in the points `range` of `all`, which are all of one bucket; whatever fills the chunk is
+    /// added up into `buckets`.
     fn extend(
         &mut self,
         bucket: usize,
@@ -52,10 +52,6 @@ impl<'a, E: Engine, G: Group> Tree<'a, E, G> {
         buckets: &mut [Point<G::Element>],
     ) {
         let (mut points, mut run) = (range, 0);
-        if !points.is_empty() && !buckets[bucket].is_identity() {
-            self.points.push(std::mem::take(&mut buckets[bucket]));
-            run = 1;
-        }
         while !points.is_empty() {
             let room = self.capacity - self.points.len();
             for i in points.by_ref().take(room) {
@@ -134,20 +130,14 @@ pub(super) fn sum<E: Engine, G: Group>(bases: &[Limbs], indices: &[u32]) -> Proj
     G::affine(&total[0]).into()
 }
 
-/// `Σ_k (k + 1) · Σ points of bucket k`; the points come sorted in parts.
-pub(super) fn window_sum<E: Engine, G: Group>(
-    bases: &[Limbs],
-    count: usize,
-    parts: impl Iterator<Item = Sorted>,
-) -> Projective<G> {
-    let mut buckets = vec![Point::IDENTITY; count];
+/// `Σ_k (k + 1) · Σ points of bucket k`.
+pub(super) fn window_sum<E: Engine, G: Group>(bases: &[Limbs], sorted: &Sorted) -> Projective<G> {
+    let mut buckets = vec![Point::IDENTITY; sorted.buckets()];
     let mut tree = Tree::<E, G>::new(bases);
-    for sorted in parts {
-        for k in 0..count {
-            tree.extend(k, sorted.points(), sorted.bucket(k), &mut buckets);
-        }
-        tree.flush(&mut buckets);
+    for k in 0..sorted.buckets() {
+        tree.extend(k, sorted.points(), sorted.bucket(k), &mut buckets);
     }
+    tree.flush(&mut buckets);
     weighted_sum::<E, G>(buckets)
 }
 

@@ -144,6 +144,11 @@ impl Sorted {
         Self { ends, points: sorted }
     }
 
+    /// Number of buckets.
+    pub(in super::super) fn buckets(&self) -> usize {
+        self.ends.len() - 1
+    }
+
     /// All points, bucket after bucket.
     pub(in super::super) fn points(&self) -> &[Signed] {
         &self.points

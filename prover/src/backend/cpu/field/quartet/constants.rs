@@ -2,7 +2,7 @@
 
 use std::mem::offset_of;
 
-use super::super::{Limbs, Modulus};
+use super::super::{Base, Limbs, Modulus, Scalar};
 use super::{BITS, Doubles, INTEGER, LIMBS, MASK};
 
 /// The distance of doubles around it is 2^51: adding a product to it rounds it to its upper half.
@@ -191,6 +191,17 @@ const fn offsets() -> [Splat<f64>; LIMBS] {
     let limb = [INTEGER + half + CARRIED as f64; 4];
     [[INTEGER + half; 4], limb, limb, limb, [LOWER + CARRIED as f64; 4]]
 }
+
+/// The primes' limbs leave room in the sums that [`super::Quartet`] tidies.
+const _: () = {
+    let (base, scalar) = (balanced(&Base::P), balanced(&Scalar::P));
+    let mut i = 0;
+    while i < LIMBS {
+        let most = if i + 1 < LIMBS { 56 } else { 76 } * (1i64 << (BITS - 1)) / 100;
+        assert!(base[i].abs() <= most && scalar[i].abs() <= most);
+        i += 1;
+    }
+};
 
 /// The places that [`super::product`] reads from.
 const _: () = {

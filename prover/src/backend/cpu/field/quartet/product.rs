@@ -261,7 +261,7 @@ macro_rules! function {
 }
 
 function! {
-    /// `a·b/2^255`, up to 2.1p in magnitude; for the ranges of the factors see [`super`].
+    /// `a·b/2^255`, up to 2.14p in magnitude; for the ranges of the factors see [`super`].
     product(a, b),
     "vmovapd ymm8, [rsi + 320]", // upper
     "vmovapd ymm9, [rsi + 352]", // both
@@ -317,7 +317,7 @@ macro_rules! sum_of_products {
 }
 
 sum_of_products! {
-    /// `(a·b + c·d)/2^255`, up to 0.53p in magnitude. One factor of each product is a product, up to 0.53p,
+    /// `(a·b + c·d)/2^255`, up to 0.53p in magnitude. One factor of each product is a product, up to 0.7p,
     /// the other up to 2p.
     sum, "vfmadd231pd"
 }

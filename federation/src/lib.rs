@@ -1,0 +1,26 @@
+//! The federation's key, held by nobody: `n` members have a share each, `t` of them sign together.
+//!
+//! * [`roster`]: who the members are, and how many of them it takes.
+//! * [`keygen`]: distributed key generation; no member and no third party ever knows the key.
+//! * [`share`]: what a member keeps, as bytes.
+//! * [`signer`]: a member in a signing round: single-use nonces, bound to what is signed, burned on disk
+//!   before anything that depends on them leaves.
+//! * [`session`]: the coordinator of a round: tolerates members that are away, slow, refuse, or lie, and
+//!   names them.
+//!
+//! The protocol is FROST on secp256k1 with Taproot's tweaks (RFC 9591, BIP-341). Everything here is
+//! values in, values out, and bytes for other members: no network, no clock; what a member is willing
+//! to sign is decided by its caller. All bytes from other members are decoded strictly.
+//! Specification: `docs/spec/federation.md`.
+//!
+//! Dependencies: `frost-secp256k1-tr` (the Zcash Foundation's audited implementation of FROST, with the
+//! ciphersuite for Taproot), `bitcoin` (keys, signatures and hashes as Bitcoin has them).
+
+pub mod keygen;
+pub mod roster;
+pub mod session;
+pub mod share;
+pub mod signer;
+#[cfg(test)]
+mod testing;
+mod wire;

@@ -1,0 +1,218 @@
+//! Whatever fewer than `n − t + 1` members do, there are signatures that Bitcoin takes, and the others
+//! are named.
+
+use bitcoin::hashes::Hash;
+use bitcoin::taproot::TapNodeHash;
+
+use super::*;
+use crate::signer::{Ledger, Signer};
+use crate::testing::{id, rng, roster, shares};
+
+/// How a member behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Manner {
+    Honest,
+    Dead,
+    /// Gives commitments and then dies.
+    DiesInBetween,
+    Refuses,
+    Garbage,
+    /// Answers with one share too few.
+    TooFew,
+    /// Its share is another member's.
+    Lies,
+    /// Loses its memory after giving commitments.
+    Restarts,
+}
+
+fn inputs() -> Vec<Input> {
+    vec![
+        Input {
+            sighash: [1; 32],
+            merkle_root: Some(TapNodeHash::from_byte_array([9; 32])),
+        },
+        Input {
+            sighash: [2; 32],
+            merkle_root: None,
+        },
+    ]
+}
+
+struct Member {
+    signer: Signer,
+    manner: Manner,
+}
+
+impl Member {
+    fn commit(&mut self, inputs: &[Input], seed: u64) -> Option<Result<Vec<Vec<u8>>, String>> {
+        match self.manner {
+            Manner::Dead => None,
+            Manner::Refuses => Some(Err("the batch is not deep enough".to_owned())),
+            Manner::Garbage => Some(Ok(vec![vec![1, 2, 3]; inputs.len()])),
+            Manner::Honest | Manner::DiesInBetween | Manner::TooFew | Manner::Lies | Manner::Restarts => {
+                Some(Ok(self.signer.commit(inputs, &mut rng(seed))))
+            }
+        }
+    }
+
+    fn sign(&mut self, inputs: &[Input], packages: &[Vec<u8>]) -> Option<Result<Vec<Vec<u8>>, String>> {
+        if self.manner == Manner::DiesInBetween {
+            return None;
+        }
+        if self.manner == Manner::Restarts {
+            return Some(Err("the nonces for input 0 are not waiting here".to_owned()));
+        }
+        let answer = self.signer.sign(inputs, packages);
+        Some(answer.map_err(|refusal| refusal.to_string()).map(|mut shares| {
+            if self.manner == Manner::Lies {
+                shares.swap(0, 1);
+            }
+            if self.manner == Manner::TooFew {
+                shares.pop();
+            }
+            shares
+        }))
+    }
+}
+
+/// Runs a session of 3 of 5 to its end; whoever does not answer is waited for once.
+fn run(manners: [Manner; 5]) -> (Session, GroupKey) {
+    let directory = tempfile::tempdir().unwrap();
+    let mut members: BTreeMap<MemberId, Member> = shares(&roster(3, 5), 1)
+        .into_iter()
+        .zip(manners)
+        .map(|(share, manner)| {
+            let member = share.member();
+            let ledger = Ledger::open(&directory.path().join(member.number().to_string())).unwrap();
+            let signer = Signer::new(share, ledger);
+            (member, Member { signer, manner })
+        })
+        .collect();
+    let group = members[&id(1)].signer.share().group().clone();
+    let mut session = Session::new(group.clone(), inputs());
+    for step in 0.. {
+        assert!(step < 20, "a session ends");
+        let before = session.todo();
+        match &before {
+            Todo::Commit(asked) => {
+                for (i, &member) in (0..).zip(asked) {
+                    let answer = members
+                        .get_mut(&member)
+                        .unwrap()
+                        .commit(&inputs(), 100 * step + i);
+                    if let Some(answer) = answer {
+                        session.committed(member, answer);
+                    }
+                }
+            }
+            Todo::Sign {
+                members: asked,
+                packages,
+            } => {
+                for &member in asked {
+                    if let Some(answer) = members.get_mut(&member).unwrap().sign(&inputs(), packages) {
+                        session.signed(member, answer);
+                    }
+                }
+            }
+            Todo::Done(_) | Todo::Failed => break,
+        }
+        let after = session.todo();
+        let waits = std::mem::discriminant(&before) == std::mem::discriminant(&after);
+        if waits {
+            session.give_up_waiting();
+        }
+    }
+    (session, group)
+}
+
+fn assert_signed(session: &Session, group: &GroupKey) {
+    let Todo::Done(signatures) = session.todo() else {
+        panic!("no signatures; excluded: {:?}", session.excluded());
+    };
+    let secp = Secp256k1::verification_only();
+    assert_eq!(signatures.len(), 2);
+    for (signature, input) in signatures.iter().zip(inputs()) {
+        let key = group.output_key(&secp, input.merkle_root).to_x_only_public_key();
+        let digest = Digest::from_digest(input.sighash);
+        assert_eq!(secp.verify_schnorr(signature, &digest, &key), Ok(()));
+    }
+}
+
+use Manner::{Dead, DiesInBetween, Garbage, Honest, Lies, Refuses, Restarts, TooFew};
+
+#[test]
+fn honest_members_sign_at_once() {
+    let (session, group) = run([Honest; 5]);
+    assert_signed(&session, &group);
+    assert_eq!((session.attempts(), session.excluded().len()), (1, 0));
+}
+
+#[test]
+fn two_of_five_may_fail_in_any_two_ways() {
+    let bad = [Dead, DiesInBetween, Refuses, Garbage, TooFew, Lies, Restarts];
+    for first in bad {
+        for second in bad {
+            let (session, group) = run([first, Honest, second, Honest, Honest]);
+            assert_signed(&session, &group);
+            // Members that were never needed are not blamed; nobody honest ever is.
+            assert!(
+                session
+                    .excluded()
+                    .keys()
+                    .all(|&member| member == id(1) || member == id(3))
+            );
+            let named = session.excluded().contains_key(&id(1));
+            assert_eq!(named, first != Dead, "{first:?}: the dead one was not needed");
+        }
+    }
+}
+
+#[test]
+fn every_failure_is_named_for_what_it_is() {
+    for (manner, why) in [
+        (Dead, None), // three others answered first
+        (DiesInBetween, Some(Exclusion::Late)),
+        (
+            Refuses,
+            Some(Exclusion::Refused("the batch is not deep enough".to_owned())),
+        ),
+        (Garbage, Some(Exclusion::Garbage)),
+        (TooFew, Some(Exclusion::Garbage)),
+        (Lies, Some(Exclusion::BadShare)),
+        (
+            Restarts,
+            Some(Exclusion::Refused(
+                "the nonces for input 0 are not waiting here".to_owned(),
+            )),
+        ),
+    ] {
+        let (session, _) = run([manner, Honest, Honest, Honest, Honest]);
+        assert_eq!(session.excluded().get(&id(1)), why.as_ref(), "{manner:?}");
+        let misbehaved = why.is_some_and(|why| why.is_misbehaviour());
+        assert_eq!(misbehaved, matches!(manner, Garbage | TooFew | Lies));
+    }
+}
+
+#[test]
+fn with_too_few_members_left_the_session_fails_and_says_who_is_missing() {
+    let (session, _) = run([Dead, Refuses, Lies, Honest, Honest]);
+    assert_eq!(session.todo(), Todo::Failed);
+    let reasons: Vec<String> = session.excluded().values().map(ToString::to_string).collect();
+    assert!(reasons.len() >= 2, "{reasons:?}");
+    assert!(
+        reasons.iter().any(|reason| reason.contains("did not answer")),
+        "{reasons:?}"
+    );
+}
+
+#[test]
+fn answers_that_nobody_asked_for_change_nothing() {
+    let group = shares(&roster(2, 3), 1)[0].group().clone();
+    let mut session = Session::new(group, inputs());
+    let before = session.todo();
+    session.signed(id(1), Ok(vec![vec![0; 32]; 2]));
+    session.committed(id(9), Ok(vec![vec![0; 32]; 2]));
+    assert_eq!(session.todo(), before);
+    assert_eq!(session.excluded().len(), 0);
+}
