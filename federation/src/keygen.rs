@@ -7,8 +7,10 @@
 //! 3. [`Agreement`]: everybody compares a hash of all that was broadcast and of the key that came out.
 //!
 //! The last round is what a broadcast over separate connections lacks: a member that told others
-//! different things is noticed before anybody uses the key. A generation that fails is begun anew, with
-//! fresh randomness.
+//! different things is noticed before anybody uses the key. A hash sent in it says "I have my share on
+//! disk": it is stored first ([`Agreement::to_bytes`]), and kept whatever others answer, since they may
+//! have heard enough to go on. Hashes go from member to member, never through one of them. A generation
+//! that fails earlier is begun anew, with fresh randomness.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +21,7 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::roster::{MemberId, Roster};
-use crate::share::KeyShare;
+use crate::share::{KeyShare, ShareError};
 use crate::wire::Message;
 
 /// Why a key generation failed.
@@ -41,7 +43,9 @@ pub enum KeygenError {
     #[error("the key generation failed: {0}")]
     Failed(String),
     /// Members saw different things.
-    #[error("{0} saw another key generation than this member: somebody told them different things")]
+    #[error(
+        "{0} saw another key generation than this member: somebody, not necessarily {0}, told them different things"
+    )]
     Disagreement(MemberId),
 }
 
@@ -107,7 +111,14 @@ impl Commitments {
         roster
             .exactly(roster.others(me), broadcasts)
             .map_err(KeygenError::Answers)?;
-        let packages = decode_all(broadcasts)?;
+        let packages: Packages<dkg::round1::Package> = decode_all(broadcasts)?;
+        for (identifier, package) in &packages {
+            let degree = package.commitment().serialize().map(|all| all.len());
+            if degree.ok() != Some(usize::from(roster.threshold())) {
+                let member = roster.member(identifier);
+                return Err(member.map_or(KeygenError::NoSuchMember(me), KeygenError::Lied));
+            }
+        }
         let (secret, shares) = dkg::part2(secret, &packages).map_err(|error| blame(&roster, &error))?;
         let to = shares
             .iter()
@@ -153,11 +164,11 @@ pub struct Shares {
 }
 
 impl Shares {
-    /// Takes in what all others sent this member; returns what to broadcast.
+    /// Takes in what all others sent this member.
     ///
     /// # Errors
     /// [`KeygenError`], with the member whose message it is about.
-    pub fn received(self, shares: &Confidential) -> Result<(Agreement, [u8; 32]), KeygenError> {
+    pub fn received(self, shares: &Confidential) -> Result<Agreement, KeygenError> {
         let Self { roster, me, .. } = self;
         roster
             .exactly(roster.others(me), shares)
@@ -165,10 +176,12 @@ impl Shares {
         let received = decode_all(shares)?;
         let (key, public) =
             dkg::part3(&self.secret, &self.packages, &received).map_err(|error| blame(&roster, &error))?;
-        let transcript = transcript(&roster, &self.seen, &public.encode());
+        // Members that work together can make a verifying share that has no encoding.
+        let bytes = public.bytes().map_err(|error| blame(&roster, &error))?;
+        let transcript = transcript(&roster, &self.seen, &bytes);
         let share =
             KeyShare::new(roster, me, key, public).map_err(|error| KeygenError::Failed(error.to_string()))?;
-        Ok((Agreement { share, transcript }, transcript))
+        Ok(Agreement { share, transcript })
     }
 }
 
@@ -185,26 +198,65 @@ fn transcript(roster: &Roster, seen: &BTreeMap<MemberId, Vec<u8>>, public: &[u8]
     sha256::Hash::from_engine(engine).to_byte_array()
 }
 
-/// The last round.
+/// The last round: a share that is not to be used yet.
 pub struct Agreement {
     share: KeyShare,
     transcript: [u8; 32],
 }
 
+/// A last round that did not end well. The share is kept: the cause may be mended, and others may have
+/// ended well.
+pub struct NotAgreed {
+    /// Why.
+    pub error: KeygenError,
+    /// To go on with.
+    pub agreement: Agreement,
+}
+
 impl Agreement {
-    /// Takes in what all others broadcast; only now is there a share to use.
+    /// What to store, secret and unencrypted, before the hash is sent.
+    #[must_use]
+    pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
+        let share = self.share.to_bytes();
+        let mut out = Zeroizing::new(Vec::with_capacity(self.transcript.len() + share.len()));
+        out.extend_from_slice(&self.transcript);
+        out.extend_from_slice(&share);
+        out
+    }
+
+    /// From the bytes of [`Agreement::to_bytes`] and no others.
     ///
     /// # Errors
-    /// [`KeygenError::Answers`], [`KeygenError::Disagreement`].
-    pub fn received(self, transcripts: &BTreeMap<MemberId, [u8; 32]>) -> Result<KeyShare, KeygenError> {
+    /// [`ShareError`].
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, ShareError> {
+        let (&transcript, share) = bytes
+            .split_first_chunk()
+            .ok_or(ShareError::Magic("it is too short"))?;
+        let share = KeyShare::from_bytes(share)?;
+        Ok(Self { share, transcript })
+    }
+
+    /// The hash to send all others, once the share is stored.
+    #[must_use]
+    pub fn transcript(&self) -> [u8; 32] {
+        self.transcript
+    }
+
+    /// Takes in the hashes of all others; only now is there a share to use.
+    ///
+    /// # Errors
+    /// [`NotAgreed`], with [`KeygenError::Answers`] or [`KeygenError::Disagreement`].
+    pub fn received(self, transcripts: &BTreeMap<MemberId, [u8; 32]>) -> Result<KeyShare, Box<NotAgreed>> {
         let roster = self.share.roster();
-        roster
-            .exactly(roster.others(self.share.member()), transcripts)
-            .map_err(KeygenError::Answers)?;
-        match transcripts.iter().find(|(_, other)| **other != self.transcript) {
-            Some((&member, _)) => Err(KeygenError::Disagreement(member)),
-            None => Ok(self.share),
-        }
+        let complete = roster.exactly(roster.others(self.share.member()), transcripts);
+        let differs = transcripts.iter().find(|(_, other)| **other != self.transcript);
+        let error = match (complete, differs) {
+            (Ok(()), None) => return Ok(self.share),
+            (Err(member), _) => KeygenError::Answers(member),
+            (Ok(()), Some((&member, _))) => KeygenError::Disagreement(member),
+        };
+        let agreement = self;
+        Err(Box::new(NotAgreed { error, agreement }))
     }
 }
 

@@ -13,7 +13,7 @@
 //! to sign is decided by its caller. All bytes from other members are decoded strictly.
 //! Specification: `docs/spec/federation.md`.
 //!
-//! Dependencies: `frost-secp256k1-tr` (the Zcash Foundation's audited implementation of FROST, with the
+//! Dependencies: `frost-secp256k1-tr` (the Zcash Foundation's implementation of FROST, with its
 //! ciphersuite for Taproot), `bitcoin` (keys, signatures and hashes as Bitcoin has them).
 
 pub mod keygen;

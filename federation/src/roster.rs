@@ -1,6 +1,6 @@
 //! Who the members are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use bitcoin::hashes::{Hash, HashEngine, sha256};
@@ -53,8 +53,8 @@ pub enum RosterError {
         /// How many members there are.
         members: usize,
     },
-    /// A name that is empty, too long, or somebody else's.
-    #[error("the name {name:?} of member {number} is empty, longer than {most} bytes, or taken", most = Roster::LONGEST_NAME)]
+    /// A name that is empty, too long, not printable, or somebody else's.
+    #[error("the name {name:?} of member {number} is empty, longer than {most} bytes, not printable, or taken", most = Roster::LONGEST_NAME)]
     Name {
         /// The member's number.
         number: u16,
@@ -92,7 +92,8 @@ impl Roster {
         }
         for (number, name) in (1..).zip(&names) {
             let earlier = &names[..usize::from(number) - 1];
-            if name.is_empty() || name.len() > Self::LONGEST_NAME || earlier.contains(name) {
+            let unfit = name.is_empty() || name.len() > Self::LONGEST_NAME || name.contains(char::is_control);
+            if unfit || earlier.contains(name) {
                 let name = name.clone();
                 return Err(RosterError::Name { number, name });
             }
@@ -169,21 +170,10 @@ impl Roster {
         wanted: impl Iterator<Item = MemberId>,
         answers: &BTreeMap<MemberId, T>,
     ) -> Result<(), MemberId> {
-        let mut count = 0;
-        for member in wanted {
-            if !answers.contains_key(&member) {
-                return Err(member);
-            }
-            count += 1;
-        }
-        if answers.len() == count {
-            return Ok(());
-        }
-        Err(answers
-            .keys()
-            .copied()
-            .find(|&member| !self.has(member))
-            .unwrap_or(MemberId(1)))
+        let wanted: BTreeSet<MemberId> = wanted.collect();
+        let missing = wanted.iter().find(|member| !answers.contains_key(member));
+        let uninvited = answers.keys().find(|member| !wanted.contains(member));
+        missing.or(uninvited).map_or(Ok(()), |&member| Err(member))
     }
 }
 

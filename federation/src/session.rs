@@ -4,10 +4,12 @@
 //! their shares. Whoever refuses, sends nonsense, lies, or is late is excluded with the reason, and the
 //! round begins again with the others and fresh nonces: every failed attempt excludes somebody, so there
 //! are at most `n − t + 1`. A coordinator needs nobody's trust: members sign what they agreed to
-//! themselves, and the worst that it can do is nothing.
+//! themselves. It can keep a signature back, or say that there is none: who gave a share has to reckon
+//! with the transaction.
 //!
 //! A session does nothing by itself: [`Session::todo`] says what to ask whom, and the caller brings
-//! answers and the end of its patience.
+//! answers and the end of its patience, each with the [`Step`] that it belongs to: what arrives late, or
+//! twice, is about a step that is over and is ignored.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -36,7 +38,7 @@ pub enum Exclusion {
 }
 
 impl Exclusion {
-    /// Whether an honest, reachable member could have come to this.
+    /// Whether no honest member, reachable or not, can have come to this.
     #[must_use]
     pub fn is_misbehaviour(&self) -> bool {
         matches!(self, Self::Garbage | Self::BadShare)
@@ -54,13 +56,24 @@ impl fmt::Display for Exclusion {
     }
 }
 
+/// A step of a session: questions and their answers belong to one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step(u32);
+
 /// What a session waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Todo {
     /// Ask these members for commitments.
-    Commit(BTreeSet<MemberId>),
+    Commit {
+        /// To be named with the answers.
+        step: Step,
+        /// The members.
+        members: BTreeSet<MemberId>,
+    },
     /// Ask these members for shares of these packages, one per input.
     Sign {
+        /// To be named with the answers.
+        step: Step,
         /// The members.
         members: BTreeSet<MemberId>,
         /// The packages.
@@ -89,20 +102,31 @@ pub struct Session {
     inputs: Vec<Input>,
     excluded: BTreeMap<MemberId, Exclusion>,
     attempts: u32,
+    step: Step,
     phase: Phase,
 }
 
+/// Longest reason of a refusal that is kept, in characters: members write them.
+const LONGEST_REASON: usize = 300;
+
 impl Session {
-    /// A round for the inputs of one transaction.
+    /// A round for the inputs of one transaction, without members that earlier rounds found unfit.
     #[must_use]
-    pub fn new(group: GroupKey, inputs: Vec<Input>) -> Self {
-        Self {
+    pub fn new(group: GroupKey, inputs: Vec<Input>, excluded: BTreeMap<MemberId, Exclusion>) -> Self {
+        let mut session = Self {
             group,
+            phase: if inputs.is_empty() {
+                Phase::Done(Vec::new())
+            } else {
+                Phase::Committing(BTreeMap::new())
+            },
             inputs,
-            excluded: BTreeMap::new(),
+            excluded,
             attempts: 1,
-            phase: Phase::Committing(BTreeMap::new()),
-        }
+            step: Step(0),
+        };
+        session.fail_if_too_few();
+        session
     }
 
     /// What there is to sign.
@@ -127,12 +151,15 @@ impl Session {
     #[must_use]
     pub fn todo(&self) -> Todo {
         match &self.phase {
-            Phase::Committing(answers) => Todo::Commit(
-                self.left()
+            Phase::Committing(answers) => Todo::Commit {
+                step: self.step,
+                members: self
+                    .left()
                     .filter(|member| !answers.contains_key(member))
                     .collect(),
-            ),
+            },
             Phase::Signing { packages, shares } => Todo::Sign {
+                step: self.step,
                 members: shares
                     .iter()
                     .filter(|(_, share)| share.is_none())
@@ -145,13 +172,13 @@ impl Session {
         }
     }
 
-    /// A member's commitments, or its reason not to give any. Ignored if nobody asked it.
-    pub fn committed(&mut self, from: MemberId, answer: Result<Vec<Vec<u8>>, String>) {
-        let asked = matches!(self.todo(), Todo::Commit(asked) if asked.contains(&from));
+    /// A member's commitments, or its reason not to give any. Ignored if it was not asked in this step.
+    pub fn committed(&mut self, step: Step, from: MemberId, answer: Result<Vec<Vec<u8>>, String>) {
+        let asked = step == self.step && self.left().any(|member| member == from);
         let Phase::Committing(answers) = &mut self.phase else {
             return;
         };
-        if !asked {
+        if !asked || answers.contains_key(&from) {
             return;
         }
         match decode_each(answer, self.inputs.len()) {
@@ -168,8 +195,11 @@ impl Session {
         }
     }
 
-    /// A member's shares, or its reason not to give any. Ignored if nobody asked it.
-    pub fn signed(&mut self, from: MemberId, answer: Result<Vec<Vec<u8>>, String>) {
+    /// A member's shares, or its reason not to give any. Ignored if it was not asked in this step.
+    pub fn signed(&mut self, step: Step, from: MemberId, answer: Result<Vec<Vec<u8>>, String>) {
+        if step != self.step {
+            return;
+        }
         let Phase::Signing { shares, .. } = &mut self.phase else {
             return;
         };
@@ -187,12 +217,16 @@ impl Session {
         }
     }
 
-    /// Whoever was asked and has not answered is late, and is not waited for any longer.
-    pub fn give_up_waiting(&mut self) {
+    /// Whoever was asked in this step and has not answered is late, and is not waited for any longer. With
+    /// fewer than `t` answers to the first question the session fails: nobody else is left to ask.
+    pub fn give_up_waiting(&mut self, step: Step) {
+        if step != self.step {
+            return;
+        }
         match self.todo() {
-            Todo::Commit(late) => {
-                self.excluded
-                    .extend(late.into_iter().map(|member| (member, Exclusion::Late)));
+            Todo::Commit { members, .. } => {
+                let late = members.into_iter().map(|member| (member, Exclusion::Late));
+                self.excluded.extend(late);
                 self.fail_if_too_few();
             }
             Todo::Sign { members, .. } => {
@@ -208,16 +242,24 @@ impl Session {
     }
 
     fn fail_if_too_few(&mut self) {
-        if self.left().count() < usize::from(self.group.roster().threshold()) {
+        let threshold = usize::from(self.group.roster().threshold());
+        if !matches!(self.phase, Phase::Done(_)) && self.left().count() < threshold {
             self.phase = Phase::Failed;
         }
     }
 
     fn again_without(&mut self, culprits: impl IntoIterator<Item = (MemberId, Exclusion)>) {
         self.excluded.extend(culprits);
-        self.attempts += 1;
-        self.phase = Phase::Committing(BTreeMap::new());
+        self.enter(Phase::Committing(BTreeMap::new()));
         self.fail_if_too_few();
+        if !matches!(self.phase, Phase::Failed) {
+            self.attempts += 1;
+        }
+    }
+
+    fn enter(&mut self, phase: Phase) {
+        self.phase = phase;
+        self.step.0 += 1;
     }
 
     fn begin_signing(&mut self) {
@@ -231,10 +273,11 @@ impl Session {
                 .collect();
             SigningPackage::new(commitments, &input.sighash)
         });
-        self.phase = Phase::Signing {
+        let signing = Phase::Signing {
             packages: packages.collect(),
             shares: answers.keys().map(|&member| (member, None)).collect(),
         };
+        self.enter(signing);
     }
 
     /// Puts the shares together and verifies every signature as Bitcoin does.
@@ -274,7 +317,7 @@ impl Session {
             }
         }
         if signatures.len() == self.inputs.len() {
-            self.phase = Phase::Done(signatures);
+            self.enter(Phase::Done(signatures));
             return;
         }
         if culprits.is_empty() {
@@ -286,7 +329,8 @@ impl Session {
 }
 
 fn decode_each<T: Message>(answer: Result<Vec<Vec<u8>>, String>, count: usize) -> Result<Vec<T>, Exclusion> {
-    let answer = answer.map_err(Exclusion::Refused)?;
+    let shorten = |reason: String| Exclusion::Refused(reason.chars().take(LONGEST_REASON).collect());
+    let answer = answer.map_err(shorten)?;
     if answer.len() != count {
         return Err(Exclusion::Garbage);
     }

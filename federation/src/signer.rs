@@ -1,13 +1,14 @@
 //! A member in a signing round.
 //!
 //! A signature takes a pair of nonces from each signer, and whoever uses one twice gives its share away.
-//! So nonces are never written anywhere, they are made for one sighash, and their commitments are entered
-//! in a ledger on disk, with a sync, before what they signed leaves ([`Ledger`]). A crash loses nonces,
-//! and with them nothing but the round; a machine that was copied or set back while it ran finds them in
-//! the ledger if the ledger was kept.
+//! So nonces are never written anywhere, they are made for one sighash and one output, and their commitments
+//! are entered in a ledger on disk, with a sync, before what they signed leaves ([`Ledger`]). A crash loses
+//! nonces, and with them nothing but the round. One process at a time has the ledger. A process whose
+//! memory was set back finds that the ledger has grown without it, and signs no more; nothing protects
+//! a machine whose memory *and* disk were copied or set back together: never run a signer from a snapshot.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::Path;
 
@@ -39,8 +40,8 @@ impl Input {
 /// Why a member does not sign.
 #[derive(Debug, Error)]
 pub enum Refusal {
-    /// Not one package per input, or none.
-    #[error("{packages} packages came for {inputs} inputs")]
+    /// Not one package per input, none, or too many.
+    #[error("{packages} packages came for {inputs} inputs; one for each of up to {most} is right", most = Signer::MOST_INPUTS)]
     Count {
         /// Inputs to sign.
         inputs: usize,
@@ -64,9 +65,16 @@ pub enum Refusal {
     /// Nonces that the ledger knows. The machine was set back.
     #[error("the nonces for input {0} were used before: was this machine copied or set back?")]
     Burned(usize),
-    /// The ledger cannot be written.
-    #[error("the ledger of used nonces cannot be written: {0}; nothing was signed")]
+    /// The ledger cannot be written. Nothing is signed before the signer is started again.
+    #[error(
+        "the ledger of used nonces cannot be written: {0}; nothing was signed; mend the disk and start again"
+    )]
     Ledger(#[from] io::Error),
+    /// The ledger is not as this process left it: another process has it, or the memory was set back.
+    #[error(
+        "the ledger of used nonces was changed by another process, or this machine was set back; nothing was signed; find out which, then start again"
+    )]
+    LedgerChanged,
     /// FROST's own refusal: too few signers, for instance.
     #[error("the package for input {input} cannot be signed: {reason}")]
     Package {
@@ -77,11 +85,18 @@ pub enum Refusal {
     },
 }
 
-/// Commitments of nonces that were used, on disk.
+/// Bytes of a record: a digest of commitments.
+const RECORD: usize = 32;
+
+/// Commitments of nonces that were used, on disk, locked for this process.
 #[derive(Debug)]
 pub struct Ledger {
     file: File,
-    burned: BTreeSet<[u8; 32]>,
+    burned: BTreeSet<[u8; RECORD]>,
+    /// Length of the file as this process left it.
+    length: u64,
+    /// After an error it is not known what the disk holds.
+    usable: bool,
 }
 
 impl Ledger {
@@ -89,33 +104,53 @@ impl Ledger {
     /// about never left.
     ///
     /// # Errors
-    /// What the system says.
+    /// What the system says, also if another process has the ledger open.
     pub fn open(path: &Path) -> io::Result<Self> {
         let mut file = OpenOptions::new()
             .read(true)
             .append(true)
             .create(true)
             .open(path)?;
+        file.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => io::Error::other("another process has it open"),
+            TryLockError::Error(error) => error,
+        })?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)?;
-        let (records, torn) = bytes.as_chunks::<32>();
+        let (records, torn) = bytes.as_chunks::<RECORD>();
+        let length = (records.len() * RECORD) as u64;
         if !torn.is_empty() {
-            file.set_len((records.len() * 32) as u64)?;
-            file.sync_all()?;
+            file.set_len(length)?;
         }
-        let burned = records.iter().copied().collect();
-        Ok(Self { file, burned })
+        file.sync_all()?;
+        if let Some(directory) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            File::open(directory)?.sync_all()?; // the file's own name
+        }
+        Ok(Self {
+            file,
+            burned: records.iter().copied().collect(),
+            length,
+            usable: true,
+        })
     }
 
-    fn has(&self, commitments: &[u8; 32]) -> bool {
+    fn has(&self, commitments: &[u8; RECORD]) -> bool {
         self.burned.contains(commitments)
     }
 
-    /// Enters all of them; they are on disk when this returns.
-    fn burn(&mut self, commitments: &[[u8; 32]]) -> io::Result<()> {
-        self.file.write_all(commitments.as_flattened())?;
+    /// Enters all of them; they are on disk when this returns. After an error nothing is entered any more.
+    fn burn(&mut self, commitments: &[[u8; RECORD]]) -> Result<(), Refusal> {
+        if !self.usable || self.file.metadata()?.len() != self.length {
+            self.usable = false;
+            return Err(Refusal::LedgerChanged);
+        }
+        self.usable = false;
+        let bytes = commitments.as_flattened();
+        self.file.write_all(bytes)?;
         self.file.sync_data()?;
         self.burned.extend(commitments);
+        self.length += bytes.len() as u64;
+        self.usable = true;
         Ok(())
     }
 }
@@ -124,7 +159,15 @@ impl Ledger {
 struct Waiting {
     commitments: [u8; 32],
     input: Input,
-    nonces: SigningNonces,
+    /// In one place, so that moving the entry leaves no copy behind.
+    nonces: Box<SigningNonces>,
+}
+
+/// A request that was answered: asking again gets the same answer.
+struct Answered {
+    inputs: Vec<Input>,
+    packages: Vec<Vec<u8>>,
+    shares: Vec<Vec<u8>>,
 }
 
 /// A member that signs.
@@ -132,9 +175,15 @@ pub struct Signer {
     share: KeyShare,
     ledger: Ledger,
     waiting: VecDeque<Waiting>,
+    answered: VecDeque<Answered>,
 }
 
 impl Signer {
+    /// Most inputs of a request: more than a vault transaction can have.
+    pub const MOST_INPUTS: usize = 512;
+    /// Answers that are remembered.
+    const MOST_ANSWERED: usize = 16;
+
     /// Most nonces that wait; older ones are dropped.
     pub const MOST_WAITING: usize = 4096;
 
@@ -145,6 +194,7 @@ impl Signer {
             share,
             ledger,
             waiting: VecDeque::new(),
+            answered: VecDeque::new(),
         }
     }
 
@@ -155,74 +205,110 @@ impl Signer {
     }
 
     /// Makes nonces for inputs that this member is willing to sign; returns their commitments.
-    pub fn commit(&mut self, inputs: &[Input], rng: &mut (impl RngCore + CryptoRng)) -> Vec<Vec<u8>> {
-        inputs
-            .iter()
-            .map(|&input| {
-                let (nonces, commitments) = round1::commit(self.share.key().signing_share(), rng);
-                let bytes = commitments.encode();
-                if self.waiting.len() == Self::MOST_WAITING {
-                    self.waiting.pop_front();
-                }
-                self.waiting.push_back(Waiting {
-                    commitments: digest(&bytes),
-                    input,
-                    nonces,
-                });
-                bytes
-            })
-            .collect()
+    ///
+    /// # Errors
+    /// [`Refusal::Count`], and [`Refusal::Burned`] if the randomness has been here before.
+    pub fn commit(
+        &mut self,
+        inputs: &[Input],
+        rng: &mut (impl RngCore + CryptoRng),
+    ) -> Result<Vec<Vec<u8>>, Refusal> {
+        Self::check_count(inputs.len(), inputs.len())?;
+        let mut all = Vec::with_capacity(inputs.len());
+        for (i, &input) in inputs.iter().enumerate() {
+            let (nonces, commitments) = round1::commit(self.share.key().signing_share(), rng);
+            let bytes = commitments.encode();
+            let commitments = digest(&bytes);
+            let waits = |waiting: &Waiting| waiting.commitments == commitments;
+            if self.ledger.has(&commitments) || self.waiting.iter().any(waits) {
+                return Err(Refusal::Burned(i));
+            }
+            if self.waiting.len() == Self::MOST_WAITING {
+                self.waiting.pop_front();
+            }
+            self.waiting.push_back(Waiting {
+                commitments,
+                input,
+                nonces: Box::new(nonces),
+            });
+            all.push(bytes);
+        }
+        Ok(all)
+    }
+
+    fn check_count(inputs: usize, packages: usize) -> Result<(), Refusal> {
+        if inputs == 0 || inputs > Self::MOST_INPUTS || inputs != packages {
+            return Err(Refusal::Count { inputs, packages });
+        }
+        Ok(())
     }
 
     /// Signs the same inputs with the packages that the coordinator made of everybody's commitments. Either
-    /// all are signed or none; the nonces of a request that was checked are gone either way.
+    /// all are signed or none. The same request again gets the same answer, should it have been lost.
     ///
     /// # Errors
     /// [`Refusal`].
     pub fn sign(&mut self, inputs: &[Input], packages: &[Vec<u8>]) -> Result<Vec<Vec<u8>>, Refusal> {
-        if inputs.is_empty() || inputs.len() != packages.len() {
-            return Err(Refusal::Count {
-                inputs: inputs.len(),
-                packages: packages.len(),
-            });
+        let same = |known: &&Answered| known.inputs == inputs && known.packages == packages;
+        if let Some(known) = self.answered.iter().find(same) {
+            return Ok(known.shares.clone());
         }
-        let packages = inputs
+        Self::check_count(inputs.len(), packages.len())?;
+        let checked = inputs
             .iter()
             .zip(packages)
             .enumerate()
             .map(|(i, (input, bytes))| self.check(i, input, bytes))
             .collect::<Result<Vec<_>, _>>()?;
+        let mut burned = BTreeSet::new();
         let mut nonces = Vec::with_capacity(inputs.len());
-        for (i, (input, (_, own))) in inputs.iter().zip(&packages).enumerate() {
+        for (i, (input, (_, own))) in inputs.iter().zip(&checked).enumerate() {
+            if self.ledger.has(own) || !burned.insert(*own) {
+                return Err(Refusal::Burned(i));
+            }
             let at = self
                 .waiting
                 .iter()
                 .position(|waiting| waiting.commitments == *own && waiting.input == *input)
                 .ok_or(Refusal::UnknownNonces(i))?;
-            if self.ledger.has(own) {
-                return Err(Refusal::Burned(i));
-            }
             nonces.extend(self.waiting.remove(at));
         }
-        let burned: Vec<[u8; 32]> = packages.iter().map(|&(_, own)| own).collect();
+        let burned: Vec<[u8; RECORD]> = burned.into_iter().collect();
         self.ledger.burn(&burned)?;
-        let signed = inputs.iter().zip(&packages).zip(&nonces).enumerate();
-        signed
-            .map(|(i, ((input, (package, _)), waiting))| {
-                let root = input.root_bytes();
-                round2::sign_with_tweak(
-                    package,
-                    &waiting.nonces,
-                    self.share.key(),
-                    root.as_ref().map(<[u8; 32]>::as_slice),
-                )
-                .map(|share| share.encode())
-                .map_err(|error| Refusal::Package {
-                    input: i,
-                    reason: error.to_string(),
-                })
-            })
-            .collect()
+        let shares = inputs
+            .iter()
+            .zip(&checked)
+            .zip(&nonces)
+            .enumerate()
+            .map(|(i, ((input, (package, _)), waiting))| self.share_of(i, input, package, &waiting.nonces))
+            .collect::<Result<Vec<_>, _>>()?;
+        if self.answered.len() == Self::MOST_ANSWERED {
+            self.answered.pop_front();
+        }
+        self.answered.push_back(Answered {
+            inputs: inputs.to_vec(),
+            packages: packages.to_vec(),
+            shares: shares.clone(),
+        });
+        Ok(shares)
+    }
+
+    fn share_of(
+        &self,
+        i: usize,
+        input: &Input,
+        package: &SigningPackage,
+        nonces: &SigningNonces,
+    ) -> Result<Vec<u8>, Refusal> {
+        let root = input.root_bytes();
+        let root = root.as_ref().map(<[u8; 32]>::as_slice);
+        match round2::sign_with_tweak(package, nonces, self.share.key(), root) {
+            Ok(share) => Ok(share.encode()),
+            Err(error) => Err(Refusal::Package {
+                input: i,
+                reason: error.to_string(),
+            }),
+        }
     }
 
     /// What can be said of a package alone; returns it with the digest of this member's commitments.

@@ -72,7 +72,8 @@ pub(crate) fn third(
 ) -> (BTreeMap<MemberId, Agreement>, BTreeMap<MemberId, [u8; 32]>) {
     let (states, sent) = second(roster, seed);
     let agreed = states.into_iter().map(|(member, state)| {
-        let (state, transcript) = state.received(&to(&sent, member)).expect("honest members");
+        let state = state.received(&to(&sent, member)).expect("honest members");
+        let transcript = state.transcript();
         ((member, state), (member, transcript))
     });
     agreed.unzip()
@@ -84,9 +85,8 @@ pub(crate) fn shares(roster: &Roster, seed: u64) -> Vec<KeyShare> {
     states
         .into_iter()
         .map(|(member, state)| {
-            state
-                .received(&others(&transcripts, member))
-                .expect("honest members")
+            let share = state.received(&others(&transcripts, member));
+            share.unwrap_or_else(|failed| panic!("honest members: {}", failed.error))
         })
         .collect()
 }

@@ -1,8 +1,9 @@
 //! Bytes that members send each other: decoded strictly.
 
 use frost_secp256k1_tr as frost;
+use zeroize::Zeroizing;
 
-/// Longest message of any kind: the commitments of a key generation with the most members.
+/// Longer than any message: a package with the most signers has 10,339 bytes.
 const LONGEST: usize = 16 * 1024;
 
 /// Bytes that are not what they should be.
@@ -27,8 +28,9 @@ pub(crate) trait Message: Sized {
             return Err(Malformed);
         }
         let value = Self::parse(bytes).map_err(|_| Malformed)?;
-        match value.bytes() {
-            Ok(again) if again == bytes => Ok(value),
+        // Some messages are secret.
+        match value.bytes().map(Zeroizing::new) {
+            Ok(again) if *again == bytes => Ok(value),
             _ => Err(Malformed),
         }
     }
@@ -64,3 +66,6 @@ impl Message for frost::round2::SignatureShare {
         Self::deserialize(bytes)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,10 @@ fn failed<T>(result: Result<T, KeygenError>) -> KeygenError {
     result.err().expect("the round fails")
 }
 
+fn not_agreed(result: Result<KeyShare, Box<NotAgreed>>) -> NotAgreed {
+    *result.err().expect("the round fails")
+}
+
 #[test]
 fn all_members_end_with_the_same_key_and_shares_of_their_own() {
     for (threshold, size) in [(2, 2), (3, 5), (11, 15)] {
@@ -61,10 +65,8 @@ fn missing_and_uninvited_answers_are_named_in_every_round() {
     let (mut states, mut transcripts) = third(&roster, 1);
     transcripts.remove(&id(2));
     let state = states.remove(&id(1)).unwrap();
-    assert_eq!(
-        failed(state.received(&others(&transcripts, id(1)))),
-        KeygenError::Answers(id(2))
-    );
+    let failed = not_agreed(state.received(&others(&transcripts, id(1))));
+    assert_eq!(failed.error, KeygenError::Answers(id(2)));
 }
 
 #[test]
@@ -147,20 +149,51 @@ fn a_member_that_tells_others_different_things_is_noticed_before_the_key_is_used
             .map(|(member, share)| (member, share.clone()))
             .collect()
     };
-    let (one, of_one) = one
+    let one = one
         .received(&received([(id(2), &from_two[&id(1)]), (id(3), &to_one[&id(1)])]))
         .unwrap();
-    let (two, of_two) = two
+    let two = two
         .received(&received([(id(1), &from_one[&id(2)]), (id(3), &to_two[&id(2)])]))
         .unwrap();
     // The liar can say what it likes to each: the other honest member's transcript differs.
     let heard = |other: (MemberId, [u8; 32]), liar: [u8; 32]| [other, (id(3), liar)].into();
+    let (of_one, of_two) = (one.transcript(), two.transcript());
+    let disagreement = |agreement: Agreement, heard| not_agreed(agreement.received(&heard)).error;
     assert_eq!(
-        failed(one.received(&heard((id(2), of_two), of_one))),
+        disagreement(one, heard((id(2), of_two), of_one)),
         KeygenError::Disagreement(id(2))
     );
     assert_eq!(
-        failed(two.received(&heard((id(1), of_one), of_two))),
+        disagreement(two, heard((id(1), of_one), of_two)),
         KeygenError::Disagreement(id(1))
+    );
+}
+
+#[test]
+fn a_share_is_kept_until_everybody_agrees_also_through_a_restart() {
+    let roster = roster(2, 3);
+    let (mut states, transcripts) = third(&roster, 1);
+    let state = states.remove(&id(1)).unwrap();
+    // Somebody sends this member, and only this one, another hash.
+    let mut wrong = others(&transcripts, id(1));
+    wrong.insert(id(3), [0; 32]);
+    let kept = not_agreed(state.received(&wrong)).agreement;
+    let restored = Agreement::from_bytes(&kept.to_bytes()).unwrap();
+    assert_eq!(restored.transcript(), transcripts[&id(1)]);
+    let share = restored.received(&others(&transcripts, id(1)));
+    let share = share.ok().expect("all agree");
+    assert_eq!(share.to_bytes(), shares(&roster, 1)[0].to_bytes());
+    assert!(Agreement::from_bytes(&kept.to_bytes()[..20]).is_err());
+}
+
+#[test]
+fn commitments_to_a_polynomial_of_another_degree_are_named() {
+    let (mut states, mut broadcasts) = first(&roster(2, 3), 1);
+    let (_, of_three) = first(&roster(3, 3), 1);
+    broadcasts.insert(id(2), of_three[&id(2)].clone());
+    let state = states.remove(&id(1)).unwrap();
+    assert_eq!(
+        failed(state.received(&others(&broadcasts, id(1)))),
+        KeygenError::Lied(id(2))
     );
 }

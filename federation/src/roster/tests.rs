@@ -30,6 +30,7 @@ fn impossible_rosters_are_refused_with_the_reason() {
         );
     }
     assert!(Roster::new(2, names(&["a", &"b".repeat(65)])).is_err());
+    assert!(Roster::new(2, names(&["a", "b\u{1b}[2K"])).is_err());
     assert!(Roster::new(3, three()).is_ok());
 }
 

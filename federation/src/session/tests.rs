@@ -50,7 +50,10 @@ impl Member {
             Manner::Refuses => Some(Err("the batch is not deep enough".to_owned())),
             Manner::Garbage => Some(Ok(vec![vec![1, 2, 3]; inputs.len()])),
             Manner::Honest | Manner::DiesInBetween | Manner::TooFew | Manner::Lies | Manner::Restarts => {
-                Some(Ok(self.signer.commit(inputs, &mut rng(seed))))
+                Some(Ok(self
+                    .signer
+                    .commit(inputs, &mut rng(seed))
+                    .expect("fresh randomness")))
             }
         }
     }
@@ -89,38 +92,36 @@ fn run(manners: [Manner; 5]) -> (Session, GroupKey) {
         })
         .collect();
     let group = members[&id(1)].signer.share().group().clone();
-    let mut session = Session::new(group.clone(), inputs());
-    for step in 0.. {
-        assert!(step < 20, "a session ends");
-        let before = session.todo();
-        match &before {
-            Todo::Commit(asked) => {
-                for (i, &member) in (0..).zip(asked) {
+    let mut session = Session::new(group.clone(), inputs(), BTreeMap::new());
+    for round in 0.. {
+        assert!(round < 20, "a session ends");
+        match session.todo() {
+            Todo::Commit { step, members: asked } => {
+                for (i, &member) in (0..).zip(&asked) {
                     let answer = members
                         .get_mut(&member)
                         .unwrap()
-                        .commit(&inputs(), 100 * step + i);
+                        .commit(&inputs(), 100 * round + i);
                     if let Some(answer) = answer {
-                        session.committed(member, answer);
+                        session.committed(step, member, answer);
                     }
                 }
+                session.give_up_waiting(step);
             }
             Todo::Sign {
+                step,
                 members: asked,
                 packages,
             } => {
-                for &member in asked {
-                    if let Some(answer) = members.get_mut(&member).unwrap().sign(&inputs(), packages) {
-                        session.signed(member, answer);
+                for &member in &asked {
+                    let answer = members.get_mut(&member).unwrap().sign(&inputs(), &packages);
+                    if let Some(answer) = answer {
+                        session.signed(step, member, answer);
                     }
                 }
+                session.give_up_waiting(step);
             }
             Todo::Done(_) | Todo::Failed => break,
-        }
-        let after = session.todo();
-        let waits = std::mem::discriminant(&before) == std::mem::discriminant(&after);
-        if waits {
-            session.give_up_waiting();
         }
     }
     (session, group)
@@ -209,10 +210,92 @@ fn with_too_few_members_left_the_session_fails_and_says_who_is_missing() {
 #[test]
 fn answers_that_nobody_asked_for_change_nothing() {
     let group = shares(&roster(2, 3), 1)[0].group().clone();
-    let mut session = Session::new(group, inputs());
+    let mut session = Session::new(group, inputs(), BTreeMap::new());
     let before = session.todo();
-    session.signed(id(1), Ok(vec![vec![0; 32]; 2]));
-    session.committed(id(9), Ok(vec![vec![0; 32]; 2]));
+    session.signed(Step(0), id(1), Ok(vec![vec![0; 32]; 2]));
+    session.committed(Step(0), id(9), Ok(vec![vec![0; 32]; 2]));
+    session.committed(Step(1), id(1), Ok(vec![vec![0; 32]; 2]));
+    session.give_up_waiting(Step(1));
     assert_eq!(session.todo(), before);
     assert_eq!(session.excluded().len(), 0);
+}
+
+#[test]
+fn an_answer_to_an_earlier_attempt_blames_nobody() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut signers: Vec<Signer> = shares(&roster(2, 3), 1)
+        .into_iter()
+        .map(|share| {
+            let path = directory.path().join(share.member().number().to_string());
+            Signer::new(share, Ledger::open(&path).unwrap())
+        })
+        .collect();
+    let group = signers[0].share().group().clone();
+    let mut session = Session::new(group.clone(), inputs(), BTreeMap::new());
+    let commit = |session: &mut Session, signers: &mut [Signer], who: [u16; 2], seed| {
+        let Todo::Commit { step, .. } = session.todo() else {
+            panic!("{:?}", session.todo());
+        };
+        for number in who {
+            let commitments = signers[usize::from(number) - 1]
+                .commit(&inputs(), &mut rng(seed))
+                .unwrap();
+            session.committed(step, id(number), Ok(commitments));
+        }
+        let Todo::Sign {
+            step: next, packages, ..
+        } = session.todo()
+        else {
+            panic!("{:?}", session.todo());
+        };
+        (step, next, packages)
+    };
+    let (_, first, packages) = commit(&mut session, &mut signers, [1, 2], 10);
+    let late = signers[0].sign(&inputs(), &packages).unwrap();
+    // Member 2 answers with garbage before member 1's share arrives.
+    session.signed(first, id(2), Ok(Vec::new()));
+    let (asked, second, packages) = commit(&mut session, &mut signers, [1, 3], 20);
+    session.signed(first, id(1), Ok(late));
+    session.give_up_waiting(first);
+    session.give_up_waiting(asked);
+    for number in [1, 3] {
+        let shares = signers[usize::from(number) - 1]
+            .sign(&inputs(), &packages)
+            .unwrap();
+        session.signed(second, id(number), Ok(shares));
+    }
+    assert_signed(&session, &group);
+    assert_eq!(session.excluded().keys().copied().collect::<Vec<_>>(), [id(2)]);
+    assert_eq!(session.attempts(), 2);
+}
+
+#[test]
+fn members_that_earlier_rounds_excluded_are_not_asked_and_no_inputs_need_no_signatures() {
+    let group = shares(&roster(2, 3), 1)[0].group().clone();
+    let unfit = |members: &[u16]| {
+        let excluded = members.iter().map(|&member| (id(member), Exclusion::BadShare));
+        Session::new(group.clone(), inputs(), excluded.collect()).todo()
+    };
+    let asked = [1, 3].map(id).into();
+    assert_eq!(
+        unfit(&[2]),
+        Todo::Commit {
+            step: Step(0),
+            members: asked
+        }
+    );
+    assert_eq!(unfit(&[2, 3]), Todo::Failed);
+    let nothing = Session::new(group.clone(), Vec::new(), BTreeMap::new());
+    assert_eq!(nothing.todo(), Todo::Done(Vec::new()));
+}
+
+#[test]
+fn reasons_are_kept_short() {
+    let group = shares(&roster(2, 3), 1)[0].group().clone();
+    let mut session = Session::new(group, inputs(), BTreeMap::new());
+    session.committed(Step(0), id(1), Err("x".repeat(100_000)));
+    assert_eq!(
+        session.excluded()[&id(1)],
+        Exclusion::Refused("x".repeat(LONGEST_REASON))
+    );
 }

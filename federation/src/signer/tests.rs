@@ -38,21 +38,24 @@ fn packages(inputs: &[Input], commitments: &[(u16, Vec<Vec<u8>>)]) -> Vec<Vec<u8
 fn round(signers: &mut [Signer], inputs: &[Input], seed: u64) -> Vec<Vec<u8>> {
     let mut rng = rng(seed);
     let commitments = [
-        (1, signers[0].commit(inputs, &mut rng)),
-        (2, signers[1].commit(inputs, &mut rng)),
+        (1, signers[0].commit(inputs, &mut rng).unwrap()),
+        (2, signers[1].commit(inputs, &mut rng).unwrap()),
     ];
     packages(inputs, &commitments)
 }
 
 #[test]
-fn nonces_sign_once() {
+fn nonces_sign_once_and_the_same_request_gets_the_same_answer() {
     let directory = tempfile::tempdir().unwrap();
     let mut signers = signers(directory.path());
     let inputs = [input(1), input(2)];
     let packages = round(&mut signers, &inputs, 7);
-    assert_eq!(signers[0].sign(&inputs, &packages).unwrap().len(), 2);
-    let again = signers[0].sign(&inputs, &packages);
-    assert!(matches!(again, Err(Refusal::UnknownNonces(0))), "{again:?}");
+    let shares = signers[0].sign(&inputs, &packages).unwrap();
+    assert_eq!(shares.len(), 2);
+    assert_eq!(signers[0].sign(&inputs, &packages).unwrap(), shares);
+    // In any other request they are used up.
+    let again = signers[0].sign(&inputs[..1], &packages[..1]);
+    assert!(matches!(again, Err(Refusal::Burned(0))), "{again:?}");
 }
 
 #[test]
@@ -64,16 +67,44 @@ fn nonces_do_not_outlive_the_process() {
 }
 
 #[test]
-fn a_machine_that_was_set_back_finds_its_nonces_in_the_ledger() {
+fn randomness_that_repeats_makes_no_second_signature() {
     let directory = tempfile::tempdir().unwrap();
     let mut before = signers(directory.path());
     let packages = round(&mut before, &[input(1)], 7);
+    let twice = before[0].commit(&[input(2)], &mut rng(7));
+    assert!(matches!(twice, Err(Refusal::Burned(0))), "{twice:?}");
     before[0].sign(&[input(1)], &packages).unwrap();
-    // The same randomness again, as a copied machine would draw it.
-    let mut after = signers(directory.path());
-    assert_eq!(round(&mut after, &[input(1)], 7), packages);
-    let again = after[0].sign(&[input(1)], &packages);
-    assert!(matches!(again, Err(Refusal::Burned(0))), "{again:?}");
+    drop(before);
+    let twice = signers(directory.path())[0].commit(&[input(1)], &mut rng(7));
+    assert!(matches!(twice, Err(Refusal::Burned(0))), "{twice:?}");
+}
+
+#[test]
+fn a_ledger_that_grew_without_this_process_stops_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut signers = signers(directory.path());
+    let packages = round(&mut signers, &[input(1)], 7);
+    let path = directory.path().join("1");
+    std::fs::write(&path, [9; RECORD]).unwrap();
+    for _ in 0..2 {
+        let refused = signers[0].sign(&[input(1)], &packages);
+        assert!(
+            matches!(refused, Err(Refusal::LedgerChanged | Refusal::UnknownNonces(0))),
+            "{refused:?}"
+        );
+    }
+    assert_eq!(std::fs::read(path).unwrap(), [9; RECORD]);
+}
+
+#[test]
+fn one_process_at_a_time_has_the_ledger() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ledger");
+    let first = Ledger::open(&path).unwrap();
+    let error = Ledger::open(&path).unwrap_err();
+    assert!(error.to_string().contains("another process"), "{error}");
+    drop(first);
+    Ledger::open(&path).unwrap();
 }
 
 #[test]
@@ -113,7 +144,7 @@ fn packages_with_too_few_signers_strangers_or_without_this_member_are_refused() 
     let mut signers = signers(directory.path());
     let inputs = [input(1)];
     let mut rng = rng(7);
-    let [mine, two, three] = [0, 1, 2].map(|i| signers[i].commit(&inputs, &mut rng));
+    let [mine, two, three] = [0, 1, 2].map(|i| signers[i].commit(&inputs, &mut rng).unwrap());
     let mut sign = |commitments: &[(u16, Vec<Vec<u8>>)]| {
         signers[0]
             .sign(&inputs, &packages(&inputs, commitments))
@@ -143,9 +174,10 @@ fn a_torn_record_is_dropped_and_the_others_stay() {
     let mut bytes = std::fs::read(&path).unwrap();
     bytes.extend([3; 20]);
     std::fs::write(&path, bytes).unwrap();
-    let mut ledger = Ledger::open(&path).unwrap();
+    let mut ledger = Ledger::open(&path).unwrap(); // the one before is closed
     assert!(ledger.has(&[1; 32]) && ledger.has(&[2; 32]) && !ledger.has(&[3; 32]));
     ledger.burn(&[[4; 32]]).unwrap();
+    drop(ledger);
     let ledger = Ledger::open(&path).unwrap();
     assert!(ledger.has(&[4; 32]) && ledger.burned.len() == 3);
 }
@@ -159,6 +191,10 @@ fn nothing_is_signed_when_the_ledger_cannot_be_written() {
     signers[0].ledger.file = File::open(&path).unwrap(); // for reading only
     let refused = signers[0].sign(&[input(1)], &packages);
     assert!(matches!(refused, Err(Refusal::Ledger(_))), "{refused:?}");
+    // Nor afterwards: what the disk holds is not known any more.
+    let packages = round(&mut signers, &[input(2)], 8);
+    let refused = signers[0].sign(&[input(2)], &packages);
+    assert!(matches!(refused, Err(Refusal::LedgerChanged)), "{refused:?}");
     assert_eq!(std::fs::read(path).unwrap(), b"");
 }
 
@@ -167,8 +203,12 @@ fn old_nonces_make_room() {
     let directory = tempfile::tempdir().unwrap();
     let mut signers = signers(directory.path());
     let packages = round(&mut signers, &[input(1)], 7);
-    let many = vec![input(2); Signer::MOST_WAITING];
-    signers[0].commit(&many, &mut rng(8));
+    let many = [input(2); Signer::MOST_INPUTS];
+    for seed in 0..Signer::MOST_WAITING / Signer::MOST_INPUTS {
+        signers[0].commit(&many, &mut rng(100 + seed as u64)).unwrap();
+    }
+    let too_many = signers[0].commit(&[input(2); Signer::MOST_INPUTS + 1], &mut rng(8));
+    assert!(matches!(too_many, Err(Refusal::Count { .. })));
     assert_eq!(signers[0].waiting.len(), Signer::MOST_WAITING);
     let late = signers[0].sign(&[input(1)], &packages);
     assert!(matches!(late, Err(Refusal::UnknownNonces(0))), "{late:?}");
