@@ -28,7 +28,7 @@ use std::sync::Arc;
 use std::{fmt, io};
 
 use ark_bn254::{G1Affine, g1, g2};
-use memmap2::Mmap;
+use memmap2::{Mmap, MmapOptions};
 use tacit_protocol::encoding::{Decode, Encode, Reader};
 use tacit_protocol::hash::{B2, Label};
 use tacit_verifier::groth16::{KeyRule, VerifyingKey};
@@ -344,7 +344,9 @@ fn map(path: &Path) -> io::Result<Mmap> {
     // renaming (`super::store`), which leaves a mapped one as it is; whoever writes into the file
     // itself could as well write into the program's memory. Any bytes are valid limbs, so even then
     // the worst from changed contents is a proof that does not verify, and such proofs do not leave.
-    unsafe { Mmap::map(&file) }
+    //
+    // All of it is about to be hashed: mapping its pages one fault at a time would take longer than that.
+    unsafe { MmapOptions::new().populate().map(&file) }
 }
 
 fn decode(file: &Arc<Mmap>, path: &Path) -> Result<ProvingKey, KeyError> {
