@@ -123,9 +123,9 @@ pub fn plot(rows: &[Row]) -> String {
         if let Some((x, y)) = points.last() {
             let _ = writeln!(
                 svg,
-                "<text x=\"{:.1}\" y=\"{:.1}\" fill=\"{colour}\" text-anchor=\"end\">{}</text>",
-                x - 6.0,
-                y - 8.0,
+                "<text x=\"{:.1}\" y=\"{:.1}\" fill=\"{colour}\">{}</text>",
+                x + 8.0,
+                y + 4.0,
                 engine.name()
             );
         }
