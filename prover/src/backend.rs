@@ -1,9 +1,8 @@
 //! Proving engines behind one trait.
 //!
 //! An engine turns a key, an assignment and two blinding factors into a proof. Engines stand side by
-//! side with the same file names: [`cpu`] is the reference and the readable one, a faster engine has
-//! to give the same proof for the same blinding factors. [`conformance`] holds the checks that every
-//! engine passes. What an engine returns is verified by [`crate::Prover`] before it leaves, so a
+//! side: [`mod@reference`] is the readable one, the faster [`cpu`] and [`gpu`] have to give the same proof for
+//! the same blinding factors. [`conformance`] holds the checks that every engine passes. What an engine returns is verified by [`crate::Prover`] before it leaves, so a
 //! faulty engine costs time, not soundness.
 
 use tacit_circuits::r1cs::Assignment;
@@ -20,6 +19,7 @@ pub mod cpu;
 pub mod fallback;
 pub mod gpu;
 pub mod reference;
+mod sums;
 
 /// The two field elements that make a proof reveal nothing but its statement. Each proof has fresh
 /// ones: two proofs with the same pair, or a known pair, can reveal the witness.

@@ -13,13 +13,12 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ark_bn254::{G1Projective, g1, g2};
-use ark_ec::CurveGroup;
-use ark_ec::short_weierstrass::Projective;
+use ark_bn254::{g1, g2};
 use rayon::prelude::*;
 use tacit_circuits::r1cs::Assignment;
 use tacit_verifier::groth16::Proof;
 
+use super::sums::Sums;
 use super::{Backend, Blinding};
 use crate::ProveError;
 use crate::keys::{Parts, ProvingKey, Query};
@@ -123,18 +122,7 @@ impl Cpu {
         let p = quotient::odd_values::<E>(assignment, &self.domain(parts.sizes.domain), progress);
         let z = quotient::standard::<E>(&assignment.public, &assignment.witness);
         let sums = Multiplications::plan(parts, &z, &p).run::<E>(progress);
-
-        let Blinding { r, s } = blinding;
-        let delta = G1Projective::from(parts.delta_g1);
-        let a = sums.a + parts.vk.alpha_g1() + delta * r;
-        let b1 = sums.b_g1 + parts.beta_g1 + delta * s;
-        let b2 = sums.b_g2 + parts.vk.beta_g2() + parts.vk.delta_g2() * s;
-        let c = sums.l + sums.h + a * s + b1 * r - delta * (r * s);
-        Proof::new(a.into_affine(), b2.into_affine(), c.into_affine()).map_err(|_| {
-            ProveError::SelfVerification {
-                engine: E::NAME.to_owned(),
-            }
-        })
+        sums.proof(parts, blinding, E::NAME)
     }
 }
 
@@ -179,15 +167,6 @@ struct Multiplications<'a> {
     /// A, B in G1, L, H.
     g1: Vec<Msm<'a, g1::Config>>,
     b_g2: Msm<'a, g2::Config>,
-}
-
-/// Their results.
-struct Sums {
-    a: Projective<g1::Config>,
-    b_g1: Projective<g1::Config>,
-    b_g2: Projective<g2::Config>,
-    l: Projective<g1::Config>,
-    h: Projective<g1::Config>,
 }
 
 /// The result of one task, with the multiplication it belongs to.

@@ -15,11 +15,11 @@
 
 use std::sync::Mutex;
 
-use ark_bn254::{G1Projective, g1, g2};
-use ark_ec::CurveGroup;
+use ark_bn254::{g1, g2};
 use tacit_circuits::r1cs::Assignment;
 use tacit_verifier::groth16::Proof;
 
+use super::sums::Sums;
 use super::{Backend, Blinding};
 use crate::ProveError;
 use crate::keys::ProvingKey;
@@ -98,15 +98,6 @@ struct State {
     workspace: msm::Workspace,
     residents: Residents,
     times: Vec<StageTime>,
-}
-
-/// The five sums of a proof.
-struct Sums {
-    a: G1Projective,
-    b_g1: G1Projective,
-    b_g2: ark_bn254::G2Projective,
-    l: G1Projective,
-    h: G1Projective,
 }
 
 impl Gpu {
@@ -257,18 +248,7 @@ impl Backend for Gpu {
                 engine: self.name.clone(),
                 reason: error.to_string(),
             })?;
-        let parts = key.parts();
-        let Blinding { r, s } = blinding;
-        let delta = G1Projective::from(parts.delta_g1);
-        let a = sums.a + parts.vk.alpha_g1() + delta * r;
-        let b1 = sums.b_g1 + parts.beta_g1 + delta * s;
-        let b2 = sums.b_g2 + parts.vk.beta_g2() + parts.vk.delta_g2() * s;
-        let c = sums.l + sums.h + a * s + b1 * r - delta * (r * s);
-        Proof::new(a.into_affine(), b2.into_affine(), c.into_affine()).map_err(|_| {
-            ProveError::SelfVerification {
-                engine: self.name.clone(),
-            }
-        })
+        sums.proof(key.parts(), blinding, &self.name)
     }
 }
 

@@ -11,8 +11,7 @@
 //! where `p_k` are the values of `A(X)·B(X) − C(X)` on the odd coset ([`qap`]): 6 transforms and
 //! 5 multi-scalar multiplications ([`msm`]).
 
-use ark_bn254::{G1Affine, G1Projective, G2Affine, g1, g2};
-use ark_ec::CurveGroup;
+use ark_bn254::{g1, g2};
 use ark_ec::short_weierstrass::Projective;
 use ark_ff::{BigInt, PrimeField};
 use rayon::prelude::*;
@@ -20,6 +19,7 @@ use tacit_circuits::r1cs::Assignment;
 use tacit_protocol::F;
 use tacit_verifier::groth16::Proof;
 
+use super::sums::Sums;
 use super::{Backend, Blinding};
 use crate::ProveError;
 use crate::keys::{ProvingKey, Query, RawCurve};
@@ -66,23 +66,15 @@ impl Backend for Reference {
             .collect();
         let p: Vec<BigInt<4>> = p.into_par_iter().map(F::into_bigint).collect();
         let witness = &z[parts.sizes.num_public..];
-        let sum_a = query::<g1::Config>(&parts.a, &z, progress);
-        let sum_b1 = query::<g1::Config>(&parts.b_g1, &z, progress);
-        let sum_b2 = query::<g2::Config>(&parts.b_g2, &z, progress);
-        let sum_l = query::<g1::Config>(&parts.l, witness, progress);
-        let sum_h = msm::msm::<g1::Config>(&parts.h.points().collect::<Vec<_>>(), &p);
+        let sums = Sums {
+            a: query::<g1::Config>(&parts.a, &z, progress),
+            b_g1: query::<g1::Config>(&parts.b_g1, &z, progress),
+            b_g2: query::<g2::Config>(&parts.b_g2, &z, progress),
+            l: query::<g1::Config>(&parts.l, witness, progress),
+            h: msm::msm::<g1::Config>(&parts.h.points().collect::<Vec<_>>(), &p),
+        };
         progress.advance(parts.h.len() as u64);
-
-        let Blinding { r, s } = blinding;
-        let delta = G1Projective::from(parts.delta_g1);
-        let a = sum_a + parts.vk.alpha_g1() + delta * r;
-        let b1 = sum_b1 + parts.beta_g1 + delta * s;
-        let b = sum_b2 + parts.vk.beta_g2() + parts.vk.delta_g2() * s;
-        let c = sum_l + sum_h + a * s + b1 * r - delta * (r * s);
-        let (a, b, c): (G1Affine, G2Affine, G1Affine) = (a.into_affine(), b.into_affine(), c.into_affine());
-        Proof::new(a, b, c).map_err(|_| ProveError::SelfVerification {
-            engine: self.name().to_owned(),
-        })
+        sums.proof(parts, blinding, self.name())
     }
 }
 
