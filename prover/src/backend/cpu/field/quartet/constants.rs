@@ -19,7 +19,7 @@ const CARRIED: u64 = POSITIVE >> BITS;
 /// The same number in four lanes.
 type Splat<T> = [T; 4];
 
-/// Read by the code in [`super::product`] and [`super::correct`]; 32 bytes each, in this order.
+/// Read by the code in [`super::product`] and [`super::Quartet`]; 32 bytes each, in this order.
 #[repr(C, align(32))]
 pub(in super::super) struct Constants {
     /// The prime p; limbs between −2^50 and 2^50.
