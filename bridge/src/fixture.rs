@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bitcoin::{Amount, OutPoint, ScriptBuf, TxOut, WScriptHash, hashes::Hash};
-use tacit_protocol::peg::vault::{DepositCoin, vault_script};
+use tacit_protocol::peg::vault::{DepositCoin, PlanError, Selection, UnsignedVaultTx, vault_script};
 use tacit_protocol::peg::{
     AnchorKeys, AnchorTip, DepositTerms, Exit, ExitScript, FeeRate, VaultTip, WithdrawalView,
 };
@@ -13,6 +13,8 @@ use crate::client::memory::MemoryBitcoin;
 use crate::coins::CoinBook;
 use crate::journal::MemoryJournal;
 use crate::keys::SigningKey;
+use crate::proposal::Proposal;
+use crate::vault::{VaultRates, VaultSnapshot};
 
 /// What the vault starts with.
 pub(crate) const VAULT: u64 = 5_000_000;
@@ -134,6 +136,29 @@ pub(crate) fn withdrawal(tag: u8, sats: u64) -> WithdrawalView {
         deep: true,
         paid: false,
     }
+}
+
+/// What an operator proposes whose state has exactly these deposits and withdrawals; all are taken.
+pub(crate) fn propose(
+    world: &World,
+    deposits: &[DepositCoin],
+    withdrawals: &[(u64, WithdrawalView)],
+    rates: VaultRates,
+) -> Result<(Proposal, UnsignedVaultTx), PlanError> {
+    let snapshot = VaultSnapshot::new(
+        world.coins.height(),
+        world.vault_tip,
+        federation().public_key(),
+        deposits.to_vec(),
+        withdrawals.to_vec(),
+    );
+    let selection = Selection {
+        deposits: deposits.to_vec(),
+        withdrawals: withdrawals.to_vec(),
+        held: Vec::new(),
+    };
+    let coins = world.coins.spendable();
+    Proposal::plan(&snapshot, &selection, &coins, rates, world.coins.script(), false)
 }
 
 /// Output 0 of a transaction.

@@ -7,6 +7,7 @@
 //! * [`keys`], [`signer`]: secret keys in files; who signs for the vault, and what it checks first.
 //! * [`coins`], [`fees`]: the operator's money and what to pay miners.
 //! * [`journal`]: intents, written down before anything is sent.
+//! * [`proposal`]: a vault transaction as names, from which every signer derives it.
 //! * [`publisher`]: commit and reveal of each anchor, from intent to burial.
 //! * [`vault`]: vault transactions, one per tip.
 //! * [`watcher`]: registered deposits and what became of them.
@@ -25,6 +26,7 @@ pub mod fees;
 mod fixture;
 pub mod journal;
 pub mod keys;
+pub mod proposal;
 pub mod publisher;
 pub mod regtest;
 pub mod signer;

@@ -16,7 +16,10 @@ use tacit_protocol::peg::{FeeRate, VaultFault, check_vault_tx, eligible};
 use thiserror::Error;
 
 use crate::keys::SigningKey;
+use crate::proposal::Proposal;
 use crate::vault::{VaultSnapshot, VaultView, ViewError};
+
+pub mod judge;
 
 /// Why a signer refuses.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -55,6 +58,24 @@ pub enum SignError {
     /// An input is said to be somebody's whose it is not.
     #[error("input {0} has another role than the proposal says")]
     Role(usize),
+    /// Too few members of the federation signed.
+    #[error("{signed} of {needed} members are ready to sign; {}", list(.missing))]
+    TooFew {
+        /// Members that were ready.
+        signed: usize,
+        /// What it takes.
+        needed: usize,
+        /// The others by name, each with the reason.
+        missing: Vec<(String, String)>,
+    },
+}
+
+fn list(missing: &[(String, String)]) -> String {
+    let each: Vec<String> = missing
+        .iter()
+        .map(|(name, reason)| format!("{name} {reason}"))
+        .collect();
+    each.join("; ")
 }
 
 /// One key alone must not hold the money of a chain on the main network.
@@ -72,9 +93,11 @@ pub trait VaultSigner: Send + Sync {
 
     /// Signatures for the inputs that are the federation's (vault and deposits), in their order.
     ///
+    /// `tx` is what the proposal gives where it was made; signers elsewhere derive their own.
+    ///
     /// # Errors
     /// [`SignError`]: the reason of a refusal.
-    fn sign_vault(&self, tx: &UnsignedVaultTx) -> Result<Vec<Signature>, SignError>;
+    fn sign_vault(&self, proposal: &Proposal, tx: &UnsignedVaultTx) -> Result<Vec<Signature>, SignError>;
 }
 
 /// One key in one process, with a view of the chain of its own.
@@ -107,7 +130,7 @@ impl VaultSigner for LocalSigner {
         self.key.public_key()
     }
 
-    fn sign_vault(&self, tx: &UnsignedVaultTx) -> Result<Vec<Signature>, SignError> {
+    fn sign_vault(&self, _: &Proposal, tx: &UnsignedVaultTx) -> Result<Vec<Signature>, SignError> {
         let snapshot = self.view.snapshot()?;
         if snapshot.federation() != self.public_key() {
             let (vault, signer) = (Box::new(snapshot.federation()), Box::new(self.public_key()));

@@ -1,29 +1,28 @@
-//! Moves the vault: builds, writes down, sends and re-sends vault transactions.
+//! Moves the vault: builds, writes down, sends, re-sends and bumps vault transactions.
 //!
 //! There is at most one vault transaction per vault tip, and only on a confirmed tip. Every version
 //! of it spends the tip, so a payout can never happen twice, however often it is planned: a version
-//! that the node refuses for good (a deposit was taken back, a coin vanished, fees rose) is replaced
-//! by a new plan. What goes in is decided by `protocol::peg::vault::select_vault`; who signs, by the
-//! [`VaultSigner`]. Specification: `docs/spec/bitcoin.md`.
+//! that the node refuses for good (a deposit was taken back, a coin vanished) or that pays too little
+//! for the times is replaced by a new plan. Each version is written down before anybody is asked to
+//! sign it, and again before it is sent. What goes in is decided by
+//! `protocol::peg::vault::select_vault`; who signs, by the [`VaultSigner`].
+//! Specification: `docs/spec/bitcoin.md`.
 
 use std::sync::Arc;
 
 use bitcoin::secp256k1::Secp256k1;
 use bitcoin::secp256k1::schnorr::Signature;
 use bitcoin::{OutPoint, Transaction, Txid, XOnlyPublicKey};
-use tacit_protocol::Amount;
 use tacit_protocol::peg::coins::CoinError;
-use tacit_protocol::peg::vault::{
-    Held, InputRole, PlanError, Selection, UnsignedVaultTx, VaultPlan, plan_vault_tx, select_vault,
-};
+use tacit_protocol::peg::vault::{Held, InputRole, PlanError, UnsignedVaultTx, select_vault};
 use tacit_protocol::peg::{FeeRate, VaultContext, VaultFault, check_vault_tx};
 use thiserror::Error;
 
-use crate::chain_link::Fate;
-use crate::client::{BitcoinClient, ClientError};
+use crate::client::{BitcoinClient, ClientError, MempoolEntry};
 use crate::coins::CoinBook;
 use crate::journal::{Journal, JournalError, outpoint_key};
 use crate::keys::SigningKey;
+use crate::proposal::Proposal;
 use crate::signer::{SignError, VaultSigner};
 
 mod entry;
@@ -86,6 +85,13 @@ pub enum VaultState {
     },
     /// A transaction is in the mempool.
     InMempool(Txid),
+    /// A transaction that paid too little was replaced.
+    Bumped {
+        /// Its identifier.
+        txid: Txid,
+        /// The version that it replaces.
+        replaced: Txid,
+    },
     /// A transaction had fallen out of the mempool and was sent again.
     Resent(Txid),
     /// A transaction is in a block that the snapshot does not know yet.
@@ -108,6 +114,34 @@ pub struct VaultReport {
     pub state: VaultState,
     /// Withdrawals that wait, with their reasons; filled when a transaction was planned.
     pub held: Vec<Held>,
+}
+
+impl VaultReport {
+    /// The same of an attempt to replace this version, which is in the mempool.
+    fn replacing(mut self, replaced: Txid) -> Self {
+        self.state = match self.state {
+            VaultState::Sent { txid, .. } if txid != replaced => VaultState::Bumped { txid, replaced },
+            VaultState::Sent { .. } | VaultState::Idle => VaultState::InMempool(replaced),
+            other => other,
+        };
+        self
+    }
+}
+
+/// Where the node has a transaction.
+enum Whereabouts {
+    /// In a block.
+    Block(Txid),
+    /// In the mempool, paying this.
+    Mempool(Txid, MempoolEntry),
+    /// Nowhere.
+    Nowhere,
+}
+
+/// Whether the rate is so far above what is paid that the mempool should take a replacement.
+fn pays_too_little(paid: &MempoolEntry, rate: FeeRate) -> bool {
+    let wanted = u64::from(rate.sat_per_kwu()).saturating_mul(paid.vsize.saturating_mul(4)) / 1_000;
+    wanted > paid.fee.to_sat().saturating_mul(5) / 4
 }
 
 /// The rates of a vault transaction.
@@ -143,6 +177,8 @@ pub struct VaultConfig {
     pub operator_key: Arc<SigningKey>,
     /// Blocks after which a vault transaction is buried: the chain's finality depth.
     pub depth: u32,
+    /// Blocks after which a transaction in the mempool may be replaced by one that pays more.
+    pub bump_after: u32,
 }
 
 /// Operates the vault.
@@ -168,7 +204,7 @@ impl VaultOperator {
         Ok(())
     }
 
-    /// Does what there is to do after a block: settles old transactions, re-sends the one in
+    /// Does what there is to do after a block: settles old transactions, re-sends or bumps the one in
     /// flight, or makes one.
     ///
     /// # Errors
@@ -191,35 +227,47 @@ impl VaultOperator {
             Some(bytes) => Some(Entry::decode(&key, &bytes)?),
             None => None,
         };
-        if let Some(entry) = &in_flight
-            && let Some(state) = self.whereabouts(entry)?
-        {
-            return report(state);
+        let Some(entry) = in_flight else {
+            return match snapshot.halted() {
+                Some(reason) => report(VaultState::Halted(reason.to_owned())),
+                None => self.make(&key, None, snapshot, rates, coins),
+            };
+        };
+        match self.whereabouts(&entry)? {
+            Whereabouts::Block(txid) => return report(VaultState::Confirmed(txid)),
+            Whereabouts::Mempool(txid, paid) => {
+                let late = snapshot.height().saturating_sub(entry.since) >= self.config.bump_after;
+                if !late || !pays_too_little(&paid, rates.whole) || snapshot.halted().is_some() {
+                    return report(VaultState::InMempool(txid));
+                }
+                let bumped = self.make(&key, Some(&entry), snapshot, rates, coins)?;
+                return Ok(bumped.replacing(txid));
+            }
+            Whereabouts::Nowhere => {}
         }
         if let Some(reason) = snapshot.halted() {
             return report(VaultState::Halted(reason.to_owned()));
         }
-        if let Some(entry) = &in_flight {
-            let txid = entry.tx.compute_txid();
-            match self.config.client.send(&entry.tx) {
+        if let Some(tx) = &entry.tx {
+            let txid = tx.compute_txid();
+            match self.config.client.send(tx) {
                 Ok(_) => return report(VaultState::Resent(txid)),
                 // Whatever the reason: this version is not in the mempool, and another one shares
                 // its first input.
                 Err(ClientError::Rejected { reason, .. }) => {
                     tracing::warn!(%txid, reason, "vault transaction refused, planning anew");
-                    coins.release(&key);
                 }
                 Err(error) => return Err(error.into()),
             }
         }
-        self.make(&key, in_flight.as_ref(), snapshot, rates, coins)
+        self.make(&key, Some(&entry), snapshot, rates, coins)
     }
 
     /// Where a transaction in flight is, if the node has it.
-    fn whereabouts(&self, entry: &Entry) -> Result<Option<VaultState>, VaultError> {
+    fn whereabouts(&self, entry: &Entry) -> Result<Whereabouts, VaultError> {
         for txid in entry.versions() {
-            if self.config.client.mempool_entry(&txid)?.is_some() {
-                return Ok(Some(VaultState::InMempool(txid)));
+            if let Some(paid) = self.config.client.mempool_entry(&txid)? {
+                return Ok(Whereabouts::Mempool(txid, paid));
             }
             if self
                 .config
@@ -227,13 +275,13 @@ impl VaultOperator {
                 .unspent(&OutPoint { txid, vout: 0 }, false)?
                 .is_some()
             {
-                return Ok(Some(VaultState::Confirmed(txid)));
+                return Ok(Whereabouts::Block(txid));
             }
         }
-        Ok(None)
+        Ok(Whereabouts::Nowhere)
     }
 
-    /// Plans, signs, writes down and sends.
+    /// Plans, writes down, has it signed, writes that down, and sends.
     fn make(
         &self,
         key: &[u8],
@@ -242,92 +290,85 @@ impl VaultOperator {
         rates: VaultRates,
         coins: &mut CoinBook,
     ) -> Result<VaultReport, VaultError> {
-        let Selection {
-            deposits,
-            withdrawals,
-            held,
-        } = select_vault(
+        let selection = select_vault(
             snapshot.deposits(),
             snapshot.withdrawals().iter().cloned(),
             rates.shares,
         );
-        if deposits.is_empty() && withdrawals.is_empty() {
+        if selection.is_empty() {
             return Ok(VaultReport {
                 state: VaultState::Idle,
-                held,
+                held: selection.held,
             });
         }
-        let pool = coins.spendable();
-        let planned = plan_vault_tx(&VaultPlan {
-            tip: snapshot.tip(),
-            federation: snapshot.federation(),
-            deposits: &deposits,
-            withdrawals: &withdrawals,
-            coins: &pool,
-            q: rates.shares,
-            rate: rates.whole,
-            change_script: coins.script(),
-            top_up: Amount::ZERO,
-            p2a: false,
-        });
-        let unsigned = match planned {
-            Ok(unsigned) => unsigned,
-            Err(PlanError::Coins(error)) => {
+        // The version before shares an input with this one, so its other coins are free.
+        coins.release(key);
+        let planned = Proposal::plan(
+            snapshot,
+            &selection,
+            &coins.spendable(),
+            rates,
+            coins.script(),
+            false,
+        );
+        let planned = match planned {
+            Ok(planned) => planned,
+            Err(error) => {
+                coins.reserve(key, old.map(Entry::operator_inputs).unwrap_or_default());
+                let PlanError::Coins(error) = error else {
+                    return Err(error.into());
+                };
                 return Ok(VaultReport {
                     state: VaultState::OutOfCoins(error),
-                    held,
+                    held: selection.held,
                 });
             }
-            Err(error) => return Err(error.into()),
         };
+        let (proposal, unsigned) = planned;
+        let height = snapshot.height();
+        let mut entry = match old {
+            Some(old) => old.clone().replan(proposal, height),
+            None => Entry::planned(proposal, height),
+        };
+        self.store(key, &entry, coins)?;
         let fee = unsigned.fee();
-        let prevouts = unsigned.prevouts().to_vec();
-        let operator: Vec<OutPoint> = unsigned
-            .tx()
-            .input
-            .iter()
-            .zip(unsigned.roles())
-            .filter(|(_, role)| **role == InputRole::Operator)
-            .map(|(input, _)| input.previous_output)
-            .collect();
-        let tx = self.sign(unsigned)?;
-        check_vault_tx(&tx, &prevouts, snapshot)?;
-        let txid = tx.compute_txid();
-        let superseded: Vec<Txid> = old
-            .map(Entry::versions)
-            .unwrap_or_default()
-            .into_iter()
-            .filter(|version| *version != txid)
-            .collect();
-        let spends = snapshot.tip().outpoint;
-        let entry = Entry {
-            spends,
-            tx,
-            operator,
-            superseded,
-            fate: Fate::Waiting,
-        };
-        self.config.journal.put(key, &entry.encode())?;
-        coins.reserve(key, entry.operator_inputs());
-        let state = match self.config.client.send(&entry.tx) {
-            Ok(_) => {
-                let (deposits, withdrawals) = (deposits.len(), withdrawals.len());
-                VaultState::Sent {
-                    txid,
-                    deposits,
-                    withdrawals,
-                    fee,
-                }
+        let tx = match entry.signed() {
+            Some(tx) => tx.clone(),
+            None => {
+                let prevouts = unsigned.prevouts().to_vec();
+                let tx = self.sign(&entry.proposal, unsigned)?;
+                check_vault_tx(&tx, &prevouts, snapshot)?;
+                entry.tx = Some(tx.clone());
+                self.store(key, &entry, coins)?;
+                tx
             }
+        };
+        let txid = entry.proposal.txid();
+        let state = match self.config.client.send(&tx) {
+            Ok(_) => VaultState::Sent {
+                txid,
+                deposits: selection.deposits.len(),
+                withdrawals: selection.withdrawals.len(),
+                fee,
+            },
             Err(ClientError::Rejected { reason, .. }) => VaultState::Stuck { txid, reason },
             Err(error) => return Err(error.into()),
         };
-        Ok(VaultReport { state, held })
+        Ok(VaultReport {
+            state,
+            held: selection.held,
+        })
+    }
+
+    fn store(&self, key: &[u8], entry: &Entry, coins: &mut CoinBook) -> Result<(), VaultError> {
+        self.config.journal.put(key, &entry.encode())?;
+        coins.reserve(key, entry.operator_inputs());
+        Ok(())
     }
 
     /// Joins the federation's signatures and the operator's, and verifies every one.
-    fn sign(&self, unsigned: UnsignedVaultTx) -> Result<Transaction, VaultError> {
-        let federation = self.config.signer.sign_vault(&unsigned)?;
+    fn sign(&self, proposal: &Proposal, unsigned: UnsignedVaultTx) -> Result<Transaction, VaultError> {
+        let federation = self.config.signer.sign_vault(proposal, &unsigned)?;
         let is_ours = |role: &&InputRole| **role == InputRole::Operator;
         let wanted = unsigned.roles().iter().filter(|role| !is_ours(role)).count();
         if federation.len() != wanted {
@@ -362,7 +403,7 @@ impl VaultOperator {
             let mut entry = Entry::decode(&key, &value)?;
             let fate = entry
                 .fate
-                .next(entry.spends, &entry.versions(), tip, snapshot.height());
+                .next(entry.spends(), &entry.versions(), tip, snapshot.height());
             if fate.is_buried(snapshot.height(), self.config.depth) {
                 self.config.journal.delete(&key)?;
                 coins.release(&key);

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use bitcoin::secp256k1::Secp256k1;
-use tacit_protocol::peg::vault::{DepositCoin, UnsignedVaultTx, VaultPlan, plan_vault_tx};
+use tacit_protocol::Network;
+use tacit_protocol::peg::vault::{DepositCoin, UnsignedVaultTx};
 use tacit_protocol::peg::{FeeRate, VaultContext, VaultFault, WithdrawalView};
-use tacit_protocol::{Amount, Network};
 
 use super::{LocalSigner, LocalSignerOnMainnet, SignError, VaultSigner};
-use crate::fixture::{World, federation, key, rate, terms, withdrawal};
+use crate::fixture::{World, federation, key, propose, rate, terms, withdrawal};
 use crate::keys::SigningKey;
-use crate::vault::{VaultSnapshot, VaultView, ViewError};
+use crate::proposal::Proposal;
+use crate::vault::{VaultRates, VaultSnapshot, VaultView, ViewError};
 
 struct View(Result<VaultSnapshot, ViewError>);
 
@@ -33,25 +34,14 @@ fn signer_with(key: SigningKey, view: Result<VaultSnapshot, ViewError>) -> Local
     LocalSigner::new(Network::Regtest, key, Arc::new(View(view)), rate()).unwrap()
 }
 
+/// What an operator proposes that knows these deposits and withdrawals.
 fn plan(
     world: &World,
     deposits: &[DepositCoin],
     withdrawals: &[(u64, WithdrawalView)],
     q: FeeRate,
-) -> UnsignedVaultTx {
-    plan_vault_tx(&VaultPlan {
-        tip: world.vault_tip,
-        federation: federation().public_key(),
-        deposits,
-        withdrawals,
-        coins: &world.coins.spendable(),
-        q,
-        rate: q,
-        change_script: world.coins.script(),
-        top_up: Amount::ZERO,
-        p2a: false,
-    })
-    .unwrap()
+) -> (Proposal, UnsignedVaultTx) {
+    propose(world, deposits, withdrawals, VaultRates::at(q)).unwrap()
 }
 
 /// A world with two deposits and two withdrawals, and the snapshot that shows them.
@@ -82,7 +72,7 @@ fn a_single_local_signer_is_refused_on_the_main_network() {
 fn an_honest_proposal_is_signed_for_vault_and_deposits() {
     let (world, deposits, withdrawals, snapshot) = setting();
     let tx = plan(&world, &deposits, &withdrawals, rate());
-    let signatures = signer(snapshot.clone()).sign_vault(&tx).unwrap();
+    let signatures = signer(snapshot.clone()).sign_vault(&tx.0, &tx.1).unwrap();
     assert_eq!(
         signatures.len(),
         3,
@@ -90,7 +80,7 @@ fn an_honest_proposal_is_signed_for_vault_and_deposits() {
     );
     let secp = Secp256k1::verification_only();
     let output = bitcoin::XOnlyPublicKey::from_slice(&snapshot.vault_script().as_bytes()[2..]);
-    secp.verify_schnorr(&signatures[0], &tx.sighash(0), &output.unwrap())
+    secp.verify_schnorr(&signatures[0], &tx.1.sighash(0), &output.unwrap())
         .unwrap();
 }
 
@@ -99,7 +89,7 @@ fn another_tip_is_refused() {
     let (mut world, deposits, withdrawals, snapshot) = setting();
     world.vault_tip.outpoint = deposits[0].outpoint;
     let tx = plan(&world, &deposits[1..], &withdrawals, rate());
-    let refused = signer(snapshot).sign_vault(&tx);
+    let refused = signer(snapshot).sign_vault(&tx.0, &tx.1);
     assert_eq!(refused, Err(SignError::Fault(VaultFault::TipNotFirst)));
 }
 
@@ -113,7 +103,7 @@ fn a_deposit_of_unknown_terms_is_refused() {
         &withdrawals,
         rate(),
     );
-    let refused = signer(snapshot.clone()).sign_vault(&tx);
+    let refused = signer(snapshot.clone()).sign_vault(&tx.0, &tx.1);
     assert_eq!(refused, Err(SignError::Deposit(stranger.outpoint)));
     // The right outpoint with another note in the terms would sweep money that nobody is owed.
     let forged = DepositCoin {
@@ -121,7 +111,7 @@ fn a_deposit_of_unknown_terms_is_refused() {
         ..deposits[0].clone()
     };
     let tx = plan(&world, &[forged], &withdrawals, rate());
-    let refused = signer(snapshot).sign_vault(&tx);
+    let refused = signer(snapshot).sign_vault(&tx.0, &tx.1);
     assert_eq!(refused, Err(SignError::Deposit(deposits[0].outpoint)));
 }
 
@@ -130,10 +120,11 @@ fn unknown_or_altered_withdrawals_are_refused() {
     let (world, _, mut withdrawals, snapshot) = setting();
     withdrawals.push((9, withdrawal(33, 70_000)));
     let tx = plan(&world, &[], &withdrawals, rate());
-    let refused = signer(snapshot.clone()).sign_vault(&tx);
+    let refused = signer(snapshot.clone()).sign_vault(&tx.0, &tx.1);
     assert_eq!(refused, Err(SignError::Fault(VaultFault::UnknownIndex(9))));
     let altered = [(4, withdrawal(31, 50_000)), (7, withdrawal(34, 60_000))];
-    let refused = signer(snapshot).sign_vault(&plan(&world, &[], &altered, rate()));
+    let tx = plan(&world, &[], &altered, rate());
+    let refused = signer(snapshot).sign_vault(&tx.0, &tx.1);
     assert_eq!(refused, Err(SignError::Fault(VaultFault::WrongScript(7))));
 }
 
@@ -141,14 +132,17 @@ fn unknown_or_altered_withdrawals_are_refused() {
 fn skipping_an_eligible_withdrawal_is_refused() {
     let (world, _, withdrawals, snapshot) = setting();
     let tx = plan(&world, &[], &withdrawals[1..], rate());
-    assert_eq!(signer(snapshot).sign_vault(&tx), Err(SignError::Skipped(4)));
+    assert_eq!(
+        signer(snapshot).sign_vault(&tx.0, &tx.1),
+        Err(SignError::Skipped(4))
+    );
 }
 
 #[test]
 fn a_rate_above_the_ceiling_is_refused() {
     let (world, deposits, _, snapshot) = setting();
     let tx = plan(&world, &deposits, &[], FeeRate::from_sat_per_kwu(6_000));
-    let refused = signer(snapshot).sign_vault(&tx);
+    let refused = signer(snapshot).sign_vault(&tx.0, &tx.1);
     assert_eq!(
         refused,
         Err(SignError::RateCeiling {
@@ -162,11 +156,14 @@ fn a_rate_above_the_ceiling_is_refused() {
 fn a_halted_a_blind_and_a_foreign_signer_refuse() {
     let (world, deposits, withdrawals, snapshot) = setting();
     let tx = plan(&world, &deposits, &withdrawals, rate());
-    let halted = signer(snapshot.clone().halt("a vault fault")).sign_vault(&tx);
+    let halted = signer(snapshot.clone().halt("a vault fault")).sign_vault(&tx.0, &tx.1);
     assert_eq!(halted, Err(SignError::Halted("a vault fault".to_owned())));
     let error = ViewError("database closed".to_owned());
     let blind = signer_with(federation(), Err(error.clone()));
-    assert_eq!(blind.sign_vault(&tx), Err(SignError::View(error)));
+    assert_eq!(blind.sign_vault(&tx.0, &tx.1), Err(SignError::View(error)));
     let foreign = signer_with(key(9), Ok(snapshot));
-    assert!(matches!(foreign.sign_vault(&tx), Err(SignError::Key { .. })));
+    assert!(matches!(
+        foreign.sign_vault(&tx.0, &tx.1),
+        Err(SignError::Key { .. })
+    ));
 }

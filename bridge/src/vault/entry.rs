@@ -1,50 +1,100 @@
 //! One vault transaction on its way: what is written down about it.
+//!
+//! ```text
+//!   planned ──► signed ──► sent ──► confirmed ──► buried (forgotten)
+//!      ▲           │         │          │
+//!      └───────────┴─────────┘          └──► beaten by another spend of the tip
+//!        refused, too cheap: a new version
+//! ```
+//! It is written down when it is planned, before anybody is asked to sign it, and again when it is
+//! signed, before it is sent.
 
 use bitcoin::{OutPoint, Transaction, Txid};
-use tacit_protocol::encoding::{DecodeError, Reader};
+use tacit_protocol::encoding::{Decode, DecodeError, Encode, Reader};
 
 use crate::chain_link::Fate;
 use crate::journal::{
-    JournalError, put_outpoint, put_transaction, put_txids, read_outpoint, read_transaction, read_txids,
+    JournalError, put_bytes, put_transaction, put_txids, read_bytes, read_transaction, read_txids,
 };
+use crate::proposal::Proposal;
 
 /// Version of the entry's layout.
-const LAYOUT: u8 = 1;
+const LAYOUT: u8 = 2;
+
+/// Older versions that are remembered: far more than the blocks of a fee storm.
+const MOST_SUPERSEDED: usize = 256;
 
 /// A vault transaction on its way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
-    /// The vault tip that it spends.
-    pub(super) spends: OutPoint,
-    /// Its latest version, signed.
-    pub(super) tx: Transaction,
-    /// The operator's coins that it spends.
-    pub(super) operator: Vec<OutPoint>,
-    /// Older versions, which may confirm in place of the latest.
+    /// Its latest version.
+    pub(super) proposal: Proposal,
+    /// The latest version that is signed; while a newer one is planned, still the one before.
+    pub(super) tx: Option<Transaction>,
+    /// Height at which the latest version was planned.
+    pub(super) since: u32,
+    /// Older versions, which may confirm in place of the latest: whoever signed them may have kept them.
     pub(super) superseded: Vec<Txid>,
     pub(super) fate: Fate,
 }
 
 impl Entry {
+    /// The first version.
+    pub(super) fn planned(proposal: Proposal, since: u32) -> Self {
+        Self {
+            proposal,
+            tx: None,
+            since,
+            superseded: Vec::new(),
+            fate: Fate::Waiting,
+        }
+    }
+
+    /// The entry with this version as its latest; the very same version stays as it is.
+    pub(super) fn replan(self, proposal: Proposal, since: u32) -> Self {
+        if self.proposal == proposal {
+            return self;
+        }
+        let mut superseded: Vec<Txid> = self.versions();
+        superseded.retain(|version| *version != proposal.txid());
+        superseded.truncate(MOST_SUPERSEDED);
+        Self {
+            superseded,
+            tx: self.tx,
+            ..Self::planned(proposal, since)
+        }
+    }
+
+    /// The latest version, if it is signed.
+    pub(super) fn signed(&self) -> Option<&Transaction> {
+        let latest = self.proposal.txid();
+        self.tx.as_ref().filter(|tx| tx.compute_txid() == latest)
+    }
+
+    /// The vault tip that it spends.
+    pub(super) fn spends(&self) -> OutPoint {
+        self.proposal.tip()
+    }
+
     /// All versions that may confirm, the latest first.
     pub(super) fn versions(&self) -> Vec<Txid> {
-        let latest = std::iter::once(self.tx.compute_txid());
+        let latest = std::iter::once(self.proposal.txid());
         latest.chain(self.superseded.iter().copied()).collect()
     }
 
+    /// The operator's coins that the latest version spends.
     pub(super) fn operator_inputs(&self) -> Vec<OutPoint> {
-        self.operator.clone()
+        self.proposal.coins().to_vec()
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut out = vec![LAYOUT];
-        put_outpoint(&mut out, &self.spends);
-        put_transaction(&mut out, &self.tx);
-        let count = u32::try_from(self.operator.len()).expect("a transaction has few inputs");
-        out.extend_from_slice(&count.to_le_bytes());
-        for outpoint in &self.operator {
-            put_outpoint(&mut out, outpoint);
+        put_bytes(&mut out, &self.proposal.encode());
+        out.push(u8::from(self.tx.is_some()));
+        if let Some(tx) = &self.tx {
+            put_transaction(&mut out, tx);
         }
+        out.extend_from_slice(&self.since.to_le_bytes());
         put_txids(&mut out, &self.superseded);
         self.fate.encode_to(&mut out);
         out
@@ -60,20 +110,30 @@ impl Entry {
         if reader.u8()? != LAYOUT {
             return Err(DecodeError::Unknown("layout of a vault transaction's entry"));
         }
-        let spends = read_outpoint(reader)?;
-        let tx = read_transaction(reader)?;
-        let operator = (0..reader.u32()?)
-            .map(|_| read_outpoint(reader))
-            .collect::<Result<_, _>>()?;
+        let proposal = Proposal::decode(read_bytes(reader)?)?;
+        let tx = match reader.u8()? {
+            0 => None,
+            1 => Some(read_transaction(reader)?),
+            _ => return Err(DecodeError::Unknown("flag")),
+        };
+        let since = reader.u32()?;
         let superseded = read_txids(reader)?;
         let fate = Fate::decode_from(reader)?;
         reader.clone().finish()?;
-        Ok(Self {
-            spends,
+        let entry = Self {
+            proposal,
             tx,
-            operator,
+            since,
             superseded,
             fate,
-        })
+        };
+        let signed = entry.tx.as_ref().map(Transaction::compute_txid);
+        if signed.is_some_and(|txid| !entry.versions().contains(&txid)) {
+            return Err(DecodeError::OutOfRange("the signed transaction"));
+        }
+        Ok(entry)
     }
 }
+
+#[cfg(test)]
+mod tests;

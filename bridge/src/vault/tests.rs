@@ -9,12 +9,13 @@ use tacit_protocol::peg::vault::{DepositCoin, UnsignedVaultTx};
 use tacit_protocol::peg::{FeeRate, WithdrawalView};
 
 use super::{
-    PREFIX, VaultConfig, VaultError, VaultOperator, VaultRates, VaultReport, VaultSnapshot, VaultState,
-    VaultView, ViewError,
+    Entry, PREFIX, VaultConfig, VaultError, VaultOperator, VaultRates, VaultReport, VaultSnapshot,
+    VaultState, VaultView, ViewError,
 };
 use crate::client::BitcoinClient;
 use crate::fixture::{VAULT, World, federation, first_output, key, operator, payee, rate, withdrawal};
 use crate::journal::Journal;
+use crate::proposal::Proposal;
 use crate::signer::{LocalSigner, SignError, VaultSigner};
 
 /// The state that operator and signer share in these tests.
@@ -74,6 +75,7 @@ fn operator_with(world: &World, signer: Arc<dyn VaultSigner>) -> VaultOperator {
         signer,
         operator_key: Arc::new(operator()),
         depth: 2,
+        bump_after: 2,
     })
 }
 
@@ -249,17 +251,106 @@ fn without_coins_the_state_says_so() {
     assert!(matches!(report.state, VaultState::OutOfCoins(_)));
 }
 
+/// A signer that nobody has asked yet, or that refuses.
+struct Refusing(std::sync::atomic::AtomicUsize);
+
+impl VaultSigner for Refusing {
+    fn public_key(&self) -> XOnlyPublicKey {
+        federation().public_key()
+    }
+
+    fn sign_vault(&self, _: &Proposal, _: &UnsignedVaultTx) -> Result<Vec<Signature>, SignError> {
+        self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        Err(SignError::Halted("not today".to_owned()))
+    }
+}
+
+fn entry(setting: &Setting) -> Entry {
+    let listed = setting.world.journal.list(PREFIX).unwrap();
+    let [(key, value)] = &listed[..] else {
+        panic!("one entry: {listed:?}")
+    };
+    Entry::decode(key, value).unwrap()
+}
+
 #[test]
-fn a_refusal_of_the_signer_reaches_the_operator_and_nothing_is_sent() {
+fn a_plan_is_written_down_before_it_is_signed_and_a_refusal_sends_nothing() {
     let mut setting = Setting::new();
-    let signed = setting.snapshot(&[], &[]);
-    *setting.shared.0.lock().unwrap() = Some(signed);
-    let proposed = setting.snapshot(&[], &[(0, withdrawal(31, 50_000))]);
-    let refused = setting
-        .vault
-        .tend(&proposed, VaultRates::at(rate()), &mut setting.world.coins);
-    assert!(matches!(refused, Err(VaultError::Sign(SignError::Fault(_)))));
-    assert!(setting.world.journal.list(PREFIX).unwrap().is_empty());
+    let owed = [(0, withdrawal(31, 50_000))];
+    let asked = Arc::new(Refusing(0.into()));
+    let vault = operator_with(&setting.world, asked.clone());
+    let snapshot = setting.snapshot(&[], &owed);
+    for _ in 0..3 {
+        let refused = vault.tend(&snapshot, VaultRates::at(rate()), &mut setting.world.coins);
+        assert_eq!(
+            refused,
+            Err(VaultError::Sign(SignError::Halted("not today".to_owned())))
+        );
+    }
+    assert_eq!(
+        asked.0.load(std::sync::atomic::Ordering::Relaxed),
+        3,
+        "asked again each time"
+    );
+    let planned = entry(&setting);
+    assert_eq!(planned.tx, None);
+    assert_eq!(planned.superseded, [], "the same plan is one version");
+    assert_eq!(setting.world.chain.mempool_info().unwrap().count, 0);
+    // The next signer that agrees signs exactly what was written down.
+    assert_eq!(sent(&setting.tend(&[], &owed)), planned.proposal.txid());
+    assert!(entry(&setting).signed().is_some());
+}
+
+#[test]
+fn a_version_that_was_signed_is_sent_again_although_a_newer_one_was_not() {
+    let mut setting = Setting::new();
+    let owed = [(0, withdrawal(31, 50_000))];
+    let first = sent(&setting.tend(&[], &owed));
+    setting.world.chain.mine_empty(2);
+    setting.world.follow();
+    let dear = FeeRate::from_sat_per_kwu(4_000);
+    let refusing = operator_with(&setting.world, Arc::new(Refusing(0.into())));
+    let snapshot = setting.snapshot(&[], &owed);
+    let refused = refusing.tend(&snapshot, VaultRates::at(dear), &mut setting.world.coins);
+    assert!(matches!(refused, Err(VaultError::Sign(_))));
+    assert_eq!(entry(&setting).superseded, [first]);
+    assert_eq!(setting.tend(&[], &owed).state, VaultState::InMempool(first));
+    setting.world.chain.evict();
+    assert_eq!(setting.tend(&[], &owed).state, VaultState::Resent(first));
+}
+
+#[test]
+fn a_transaction_that_pays_too_little_for_too_long_is_replaced_and_pays_once() {
+    let mut setting = Setting::new();
+    let owed = [(0, withdrawal(31, 50_000))];
+    let first = sent(&setting.tend(&[], &owed));
+    let dear = FeeRate::from_sat_per_kwu(4_000);
+    let snapshot = setting.snapshot(&[], &owed);
+    let early = setting.tend_at(&snapshot, dear);
+    assert_eq!(
+        early.state,
+        VaultState::InMempool(first),
+        "it has not waited long enough"
+    );
+    setting.world.chain.mine_empty(2);
+    let same = setting.tend(&[], &owed);
+    assert_eq!(same.state, VaultState::InMempool(first), "rates have not risen");
+    setting.world.follow();
+    let snapshot = setting.snapshot(&[], &owed);
+    let VaultState::Bumped { txid, replaced } = setting.tend_at(&snapshot, dear).state else {
+        panic!("it is replaced")
+    };
+    assert_eq!(replaced, first);
+    assert!(setting.world.chain.mempool_entry(&first).unwrap().is_none());
+    let (old, new) = (setting.world.vault_tip.outpoint, pending(&setting.world, &txid));
+    assert_eq!(
+        new.input[0].previous_output, old,
+        "both spend the tip: only one can confirm"
+    );
+    assert_eq!(
+        setting.tend_at(&snapshot, dear).state,
+        VaultState::InMempool(txid)
+    );
 }
 
 /// A signer that holds another key and checks nothing.
@@ -270,7 +361,7 @@ impl VaultSigner for Liar {
         federation().public_key()
     }
 
-    fn sign_vault(&self, tx: &UnsignedVaultTx) -> Result<Vec<Signature>, SignError> {
+    fn sign_vault(&self, _: &Proposal, tx: &UnsignedVaultTx) -> Result<Vec<Signature>, SignError> {
         Ok((0..self.0)
             .map(|input| key(9).sign_key_path(&tx.sighash(input), None))
             .collect())

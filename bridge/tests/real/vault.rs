@@ -58,6 +58,7 @@ fn tend(setting: &mut Setting, snapshot: &VaultSnapshot) -> VaultReport {
         signer: Arc::new(LocalSigner::new(Network::Regtest, federation(), view, rate()).unwrap()),
         operator_key: operator(),
         depth: 2,
+        bump_after: 2,
     });
     operator
         .tend(snapshot, VaultRates::at(rate()), &mut setting.coins)

@@ -40,7 +40,7 @@ use view::StateView;
 
 /// Time after which money is looked after again although no block came.
 const TEND_AGAIN: Duration = Duration::from_secs(3);
-/// Unconfirmed blocks after which a reveal may pay more.
+/// Unconfirmed blocks after which a reveal or a vault transaction may pay more.
 const BUMP_AFTER: u32 = 3;
 
 /// A named point at which a test may abort the process.
@@ -224,6 +224,7 @@ impl Operator {
             signer: Arc::new(signer),
             operator_key: Arc::clone(&operator_key),
             depth,
+            bump_after: BUMP_AFTER,
         });
         let mut coins = CoinBook::scan(&*client, operator_key.output_script())
             .context("cannot find the operator's coins")?;
@@ -396,6 +397,9 @@ impl Operator {
             }
             VaultState::Halted(reason) => tracing::error!(reason, "the vault is halted"),
             VaultState::Stuck { txid, reason } => tracing::warn!(%txid, reason, "vault transaction stuck"),
+            VaultState::Bumped { txid, replaced } => {
+                tracing::info!(%txid, %replaced, "vault transaction replaced by one that pays more");
+            }
             VaultState::Idle
             | VaultState::InMempool(_)
             | VaultState::Resent(_)

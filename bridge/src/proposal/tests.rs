@@ -1,0 +1,179 @@
+//! Names give one transaction, or none; bytes are read strictly.
+
+use std::convert::Infallible;
+
+use bitcoin::hashes::Hash;
+use bitcoin::{OutPoint, TxOut, Txid};
+use tacit_protocol::encoding::{Decode, DecodeError, Encode};
+use tacit_protocol::peg::vault::HeldReason;
+use tacit_protocol::peg::vault::{DepositCoin, UnsignedVaultTx};
+use tacit_protocol::peg::{VaultTip, WithdrawalView};
+
+use super::{DeriveError, Proposal};
+use crate::client::BitcoinClient;
+use crate::fixture::{World, federation, propose, rate, terms, withdrawal};
+use crate::vault::{VaultRates, VaultSnapshot};
+
+struct Setting {
+    world: World,
+    deposits: Vec<DepositCoin>,
+    withdrawals: Vec<(u64, WithdrawalView)>,
+    proposal: Proposal,
+    tx: UnsignedVaultTx,
+}
+
+impl Setting {
+    fn new() -> Self {
+        let mut world = World::new();
+        let deposits = vec![world.deposit(21, 100_000), world.deposit(22, 200_000)];
+        let withdrawals = vec![(4, withdrawal(31, 50_000)), (7, withdrawal(32, 60_000))];
+        let (proposal, tx) = propose(&world, &deposits, &withdrawals, VaultRates::at(rate())).unwrap();
+        Self {
+            world,
+            deposits,
+            withdrawals,
+            proposal,
+            tx,
+        }
+    }
+
+    fn snapshot(&self) -> VaultSnapshot {
+        self.snapshot_at(self.world.vault_tip)
+    }
+
+    fn snapshot_at(&self, tip: VaultTip) -> VaultSnapshot {
+        let (height, key) = (self.world.coins.height(), federation().public_key());
+        let (deposits, withdrawals) = (self.deposits.clone(), self.withdrawals.clone());
+        VaultSnapshot::new(height, tip, key, deposits, withdrawals)
+    }
+
+    fn coin(&self, outpoint: &OutPoint) -> Option<TxOut> {
+        let found = self.world.chain.unspent(outpoint, false).unwrap();
+        found.map(|found| found.txout)
+    }
+
+    fn derive(&self) -> Result<UnsignedVaultTx, DeriveError> {
+        self.derive_from(&self.snapshot())
+    }
+
+    fn derive_from(&self, snapshot: &VaultSnapshot) -> Result<UnsignedVaultTx, DeriveError> {
+        let Ok(derived) = self
+            .proposal
+            .derive(snapshot, |coin| Ok::<_, Infallible>(self.coin(coin)));
+        derived
+    }
+}
+
+#[test]
+fn whoever_follows_the_chain_derives_the_same_transaction() {
+    let setting = Setting::new();
+    assert!(!setting.proposal.coins().is_empty(), "the operator pays");
+    assert_eq!(setting.derive().unwrap(), setting.tx);
+    let read = Proposal::decode(&setting.proposal.encode()).unwrap();
+    assert_eq!(read, setting.proposal);
+    assert_eq!(read.digest(), setting.proposal.digest());
+}
+
+#[test]
+fn names_that_mean_something_else_here_are_refused_one_by_one() {
+    let mut setting = Setting::new();
+    let elsewhere = OutPoint::new(Txid::all_zeros(), 3);
+    let tip = VaultTip {
+        outpoint: elsewhere,
+        ..setting.world.vault_tip
+    };
+    let proposed = setting.proposal.tip;
+    assert_eq!(
+        setting.derive_from(&setting.snapshot_at(tip)),
+        Err(DeriveError::Tip {
+            proposed,
+            own: elsewhere
+        })
+    );
+
+    let first = setting.proposal.deposits[0].outpoint;
+    let all = setting.deposits.clone();
+    setting.deposits.retain(|deposit| deposit.outpoint != first);
+    assert_eq!(setting.derive(), Err(DeriveError::Deposit(first)));
+    setting.deposits = all.clone();
+    let at = all.iter().position(|deposit| deposit.outpoint == first).unwrap();
+    setting.deposits[at].terms = terms(99);
+    assert_eq!(setting.derive(), Err(DeriveError::Terms(first)));
+    setting.deposits = all;
+
+    let owed = setting.withdrawals.clone();
+    setting.withdrawals.remove(1);
+    assert_eq!(setting.derive(), Err(DeriveError::Withdrawal(7)));
+    setting.withdrawals = owed.clone();
+    setting.withdrawals[0].1.paid = true;
+    assert_eq!(setting.derive(), Err(DeriveError::Withdrawal(4)));
+    setting.withdrawals = owed.clone();
+    setting.withdrawals[0].1.deep = false;
+    let held = tacit_protocol::peg::vault::PlanError::Held {
+        index: 4,
+        reason: HeldReason::NotDeep,
+    };
+    assert_eq!(setting.derive(), Err(DeriveError::Plan(held)));
+    setting.withdrawals = owed;
+
+    setting.proposal.coins[0] = elsewhere;
+    assert_eq!(setting.derive(), Err(DeriveError::Coin(elsewhere)));
+    setting.proposal.coins[0] = first;
+    assert_eq!(
+        setting.derive(),
+        Err(DeriveError::Coin(first)),
+        "a deposit is no coin"
+    );
+}
+
+#[test]
+fn an_altered_payee_amount_or_rate_gives_another_transaction() {
+    let mut setting = Setting::new();
+    let (proposed, owed) = (setting.proposal.txid, setting.withdrawals.clone());
+    let altered = |setting: &Setting| match setting.derive() {
+        Err(DeriveError::Altered {
+            proposed: said,
+            derived,
+        }) => said == proposed && derived != said,
+        Ok(_) | Err(_) => false,
+    };
+    setting.withdrawals[1].1 = withdrawal(66, 60_000);
+    assert!(altered(&setting), "another script");
+    setting.withdrawals[1].1 = withdrawal(32, 60_001);
+    assert!(altered(&setting), "another amount");
+    setting.withdrawals = owed;
+    setting.proposal.p2a = true;
+    assert!(altered(&setting), "another output");
+    setting.proposal.p2a = false;
+    setting.proposal.rates = VaultRates::at(tacit_protocol::peg::FeeRate::from_sat_per_kwu(1_100));
+    assert!(altered(&setting), "other shares");
+    setting.proposal.rates = VaultRates::at(rate());
+    assert!(setting.derive().is_ok(), "all is as it was");
+}
+
+#[test]
+fn bytes_that_are_not_canonical_are_no_proposal() {
+    let setting = Setting::new();
+    let bytes = setting.proposal.encode();
+    for end in 0..bytes.len() {
+        assert!(Proposal::decode(&bytes[..end]).is_err(), "cut off at {end}");
+    }
+    let longer = [&bytes[..], &[0]].concat();
+    assert_eq!(Proposal::decode(&longer), Err(DecodeError::TrailingBytes(1)));
+    let mut other = bytes.clone();
+    other[0] = 9;
+    assert!(Proposal::decode(&other).is_err(), "another layout");
+    let mut reversed = setting.proposal.clone();
+    reversed.deposits.reverse();
+    assert!(
+        Proposal::decode(&reversed.encode()).is_err(),
+        "deposits out of order"
+    );
+    let mut twice = setting.proposal.clone();
+    twice.withdrawals = vec![4, 4];
+    assert!(Proposal::decode(&twice.encode()).is_err(), "a withdrawal twice");
+    let mut flag = bytes;
+    let at = flag.len() - 33;
+    flag[at] = 2;
+    assert!(Proposal::decode(&flag).is_err(), "a flag that is none");
+}

@@ -1,0 +1,333 @@
+//! What a member of the federation checks before it signs.
+//!
+//! A [`Judge`] never sees the coordinator's transaction. It takes names ([`Proposal`]), looks each of
+//! them up in its own view of the chain, builds the transaction from that, and judges it by the rules
+//! that every follower enforces and by its own policy. Refusals are typed and carry a stable code; most
+//! are about the moment and are judged anew each time, a few can never become right and are remembered.
+//! Specification: `docs/spec/federation.md`.
+
+use std::sync::Arc;
+
+use bitcoin::{OutPoint, TxOut};
+use tacit_protocol::Amount;
+use tacit_protocol::encoding::DecodeError;
+use tacit_protocol::peg::FeeRate;
+use tacit_protocol::peg::vault::{PlanError, UnsignedVaultTx};
+use thiserror::Error;
+
+use super::{SignError, check_proposal};
+use crate::journal::{Journal, JournalError};
+use crate::proposal::{DeriveError, Proposal};
+use crate::vault::{VaultView, ViewError};
+use crate::watcher::{DepositError, Registration};
+
+/// What journal keys of proposals refused for good start with.
+const PREFIX: &[u8] = b"refused/";
+
+/// The state as a signer needs it, beyond the vault's.
+pub trait SignerView: VaultView {
+    /// Checks the terms of a deposit against the chain and keeps them.
+    ///
+    /// # Errors
+    /// [`DepositError`].
+    fn admit(&self, registration: Registration) -> Result<(), DepositError>;
+
+    /// A confirmed unspent output.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    fn coin(&self, outpoint: &OutPoint) -> Result<Option<TxOut>, ViewError>;
+
+    /// What was paid out in the last `blocks` blocks.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    fn paid_out(&self, blocks: u32) -> Result<Amount, ViewError>;
+}
+
+/// The most that may leave the vault within a number of blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutflowCap {
+    /// Satoshi.
+    pub amount: Amount,
+    /// Blocks.
+    pub blocks: u32,
+}
+
+/// What a signer is willing to sign, beyond the rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SigningPolicy {
+    /// The highest rate that users may be charged, and the whole transaction may pay.
+    pub ceiling: FeeRate,
+    /// Delays payouts above it; `None` for no limit.
+    pub outflow: Option<OutflowCap>,
+}
+
+/// Why a member does not sign a proposal.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum Refusal {
+    /// The bytes are no proposal.
+    #[error("the bytes are no proposal: {0}")]
+    Malformed(DecodeError),
+    /// Its operator paused it.
+    #[error("paused by its operator: {0}")]
+    Paused(String),
+    /// It has not caught up with Bitcoin.
+    #[error("at block {height}, its bitcoind is at {target}; it signs once it has caught up")]
+    Behind {
+        /// Where it is.
+        height: u32,
+        /// Where its bitcoind is.
+        target: u32,
+    },
+    /// Its own state forbids any signature.
+    #[error("signing is halted: {0}")]
+    Halted(String),
+    /// It cannot read its own state.
+    #[error(transparent)]
+    View(#[from] ViewError),
+    /// Its disk failed.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The vault's tip is elsewhere.
+    #[error("it spends vault tip {proposed}, the tip here is {own}")]
+    Tip {
+        /// In the proposal.
+        proposed: OutPoint,
+        /// Here.
+        own: OutPoint,
+    },
+    /// A deposit that does not pay to the terms it is said to.
+    #[error("deposit {0} is not bound to the note and refund key it is said to be")]
+    DepositTerms(OutPoint),
+    /// A deposit that may not be swept now.
+    #[error("deposit {outpoint} may not be swept now: {reason}")]
+    Deposit {
+        /// Which.
+        outpoint: OutPoint,
+        /// Why.
+        reason: String,
+    },
+    /// A withdrawal that is unknown, paid, or not to be paid now.
+    #[error("withdrawal {index} may not be paid now: {reason}")]
+    Withdrawal {
+        /// Which.
+        index: u64,
+        /// Why.
+        reason: String,
+    },
+    /// A withdrawal that could be paid comes before one that is.
+    #[error("withdrawal {0} is eligible and earlier, but not paid")]
+    Skipped(u64),
+    /// The rate is above policy.
+    #[error("a rate of {rate} sat/kWU is above the ceiling of {ceiling}")]
+    Rate {
+        /// Proposed.
+        rate: u32,
+        /// The most.
+        ceiling: u32,
+    },
+    /// An operator coin that is none.
+    #[error("coin {0} is no confirmed unspent output of the operator")]
+    Coin(OutPoint),
+    /// What it names gives another transaction.
+    #[error("what it names gives another transaction than {0}: an output or amount was altered")]
+    Altered(bitcoin::Txid),
+    /// A rule of the vault would be broken.
+    #[error("the transaction breaks a rule: {0}")]
+    Rule(String),
+    /// Too much would leave in too few blocks.
+    #[error(
+        "{leaving} would leave the vault within {blocks} blocks, the cap is {cap}; it can be paid later, \
+         or once the operator of this signer raises `outflow_cap`"
+    )]
+    Outflow {
+        /// Paid in the window, and this.
+        leaving: Amount,
+        /// The most.
+        cap: Amount,
+        /// The window.
+        blocks: u32,
+    },
+    /// It was refused for good before.
+    #[error("refused for good before: {0}")]
+    Before(String),
+    /// The signing round itself went wrong.
+    #[error("{0}")]
+    Round(String),
+}
+
+impl Refusal {
+    /// A stable number for it.
+    #[must_use]
+    pub fn code(&self) -> u16 {
+        match self {
+            Self::Malformed(_) => 1,
+            Self::Paused(_) => 2,
+            Self::Behind { .. } => 3,
+            Self::Halted(_) => 4,
+            Self::View(_) => 5,
+            Self::Journal(_) => 6,
+            Self::Tip { .. } => 7,
+            Self::DepositTerms(_) => 8,
+            Self::Deposit { .. } => 9,
+            Self::Withdrawal { .. } => 10,
+            Self::Skipped(_) => 11,
+            Self::Rate { .. } => 12,
+            Self::Coin(_) => 13,
+            Self::Altered(_) => 14,
+            Self::Rule(_) => 15,
+            Self::Outflow { .. } => 16,
+            Self::Before(_) => 17,
+            Self::Round(_) => 18,
+        }
+    }
+
+    /// Whether the same proposal can never become right: what it says contradicts what is on the chain
+    /// under names that have one meaning only. Everything else is about the moment.
+    #[must_use]
+    pub fn is_permanent(&self) -> bool {
+        matches!(self, Self::DepositTerms(_) | Self::Altered(_) | Self::Before(_))
+    }
+}
+
+impl From<DeriveError> for Refusal {
+    fn from(error: DeriveError) -> Self {
+        match error {
+            DeriveError::Tip { proposed, own } => Self::Tip { proposed, own },
+            DeriveError::Deposit(outpoint) => Self::Deposit {
+                outpoint,
+                reason: "it is not deep enough, spent, or too near its refund".into(),
+            },
+            DeriveError::Terms(outpoint) => Self::DepositTerms(outpoint),
+            DeriveError::Withdrawal(index) => Self::Withdrawal {
+                index,
+                reason: "it is unknown here, or paid".into(),
+            },
+            DeriveError::Coin(outpoint) => Self::Coin(outpoint),
+            DeriveError::Plan(PlanError::Held { index, reason }) => Self::Withdrawal {
+                index,
+                reason: reason.to_string(),
+            },
+            DeriveError::Plan(error) => Self::Rule(error.to_string()),
+            DeriveError::Altered { proposed, .. } => Self::Altered(proposed),
+        }
+    }
+}
+
+impl From<SignError> for Refusal {
+    fn from(error: SignError) -> Self {
+        match error {
+            SignError::View(error) => Self::View(error),
+            SignError::Halted(reason) => Self::Halted(reason),
+            SignError::RateCeiling { q, ceiling } => Self::Rate { rate: q, ceiling },
+            SignError::Deposit(outpoint) => Self::Deposit {
+                outpoint,
+                reason: "it is not one that this signer may sweep".into(),
+            },
+            SignError::Skipped(index) => Self::Skipped(index),
+            SignError::Fault(_) | SignError::Role(_) | SignError::Key { .. } | SignError::TooFew { .. } => {
+                Self::Rule(error.to_string())
+            }
+        }
+    }
+}
+
+/// Judges proposals by one view of the chain and one policy.
+pub struct Judge {
+    view: Arc<dyn SignerView>,
+    journal: Arc<dyn Journal>,
+    policy: SigningPolicy,
+}
+
+impl Judge {
+    /// A judge; `journal` keeps what was refused for good.
+    #[must_use]
+    pub fn new(view: Arc<dyn SignerView>, journal: Arc<dyn Journal>, policy: SigningPolicy) -> Self {
+        Self {
+            view,
+            journal,
+            policy,
+        }
+    }
+
+    /// The transaction that the proposal stands for, if this signer is willing to sign it.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub fn judge(&self, proposal: &Proposal) -> Result<UnsignedVaultTx, Refusal> {
+        let key = [PREFIX, &proposal.digest()].concat();
+        if let Some(reason) = self.journal.get(&key)? {
+            return Err(Refusal::Before(String::from_utf8_lossy(&reason).into_owned()));
+        }
+        let judged = self.judge_anew(proposal);
+        if let Err(refusal) = &judged
+            && refusal.is_permanent()
+        {
+            self.journal.put(&key, refusal.to_string().as_bytes())?;
+        }
+        judged
+    }
+
+    fn judge_anew(&self, proposal: &Proposal) -> Result<UnsignedVaultTx, Refusal> {
+        let ceiling = self.policy.ceiling;
+        let rates = proposal.rates();
+        let rate = rates.shares.max(rates.whole);
+        if rate > ceiling {
+            let (rate, ceiling) = (rate.sat_per_kwu(), ceiling.sat_per_kwu());
+            return Err(Refusal::Rate { rate, ceiling });
+        }
+        for &registration in proposal.deposits() {
+            self.admit(registration)?;
+        }
+        let snapshot = self.view.snapshot()?;
+        if let Some(reason) = snapshot.halted() {
+            return Err(Refusal::Halted(reason.to_owned()));
+        }
+        let unsigned = proposal.derive(&snapshot, |coin| self.view.coin(coin))??;
+        check_proposal(&unsigned, &snapshot, ceiling)?;
+        self.check_outflow(&unsigned, proposal)?;
+        Ok(unsigned)
+    }
+
+    fn admit(&self, registration: Registration) -> Result<(), Refusal> {
+        let outpoint = registration.outpoint;
+        match self.view.admit(registration) {
+            Ok(()) => Ok(()),
+            Err(DepositError::Terms(outpoint)) => Err(Refusal::DepositTerms(outpoint)),
+            Err(DepositError::Journal(error)) => Err(error.into()),
+            Err(DepositError::View(error)) => Err(error.into()),
+            Err(
+                error @ (DepositError::Unconfirmed(_)
+                | DepositError::NotFound(_)
+                | DepositError::TooSmall { .. }
+                | DepositError::Unregistered(_)
+                | DepositError::Client(_)),
+            ) => Err(Refusal::Deposit {
+                outpoint,
+                reason: error.to_string(),
+            }),
+        }
+    }
+
+    /// What leaves with this transaction and left shortly before, against the cap.
+    fn check_outflow(&self, unsigned: &UnsignedVaultTx, proposal: &Proposal) -> Result<(), Refusal> {
+        let Some(OutflowCap { amount: cap, blocks }) = self.policy.outflow else {
+            return Ok(());
+        };
+        let payouts = &unsigned.tx().output[2..2 + proposal.withdrawals().len()];
+        let overflow = || Refusal::Rule("a sum overflows".into());
+        let mut leaving = self.view.paid_out(blocks)?;
+        for payout in payouts {
+            let sats = Amount::from_sat(payout.value.to_sat()).map_err(|_| overflow())?;
+            leaving = leaving.checked_add(sats).ok_or_else(overflow)?;
+        }
+        if leaving > cap && !payouts.is_empty() {
+            return Err(Refusal::Outflow { leaving, cap, blocks });
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

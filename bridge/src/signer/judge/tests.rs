@@ -1,0 +1,314 @@
+//! A member signs what it derives itself, and says why it refuses anything else.
+
+use std::sync::{Arc, Mutex};
+
+use bitcoin::{OutPoint, TxOut};
+use tacit_protocol::Amount;
+use tacit_protocol::encoding::{Decode, Encode};
+use tacit_protocol::peg::vault::{DepositCoin, UnsignedVaultTx};
+use tacit_protocol::peg::{FeeRate, WithdrawalView};
+
+use super::{Judge, OutflowCap, Refusal, SignerView, SigningPolicy};
+use crate::fixture::{World, federation, propose, rate, terms, withdrawal};
+use crate::journal::MemoryJournal;
+use crate::proposal::Proposal;
+use crate::vault::{VaultRates, VaultSnapshot, VaultView, ViewError};
+use crate::watcher::{DepositError, Registration};
+
+/// A member's own state.
+struct Own {
+    snapshot: Mutex<VaultSnapshot>,
+    coins: Vec<(OutPoint, TxOut)>,
+    deposits: Vec<DepositCoin>,
+    paid: Amount,
+}
+
+impl VaultView for Own {
+    fn snapshot(&self) -> Result<VaultSnapshot, ViewError> {
+        Ok(self.snapshot.lock().unwrap().clone())
+    }
+}
+
+impl SignerView for Own {
+    fn admit(&self, registration: Registration) -> Result<(), DepositError> {
+        let outpoint = registration.outpoint;
+        let known = self.deposits.iter().find(|deposit| deposit.outpoint == outpoint);
+        let known = known.ok_or(DepositError::NotFound(outpoint))?;
+        let same = (known.terms.inner, known.terms.refund) == (registration.inner, registration.refund);
+        same.then_some(()).ok_or(DepositError::Terms(outpoint))
+    }
+
+    fn coin(&self, outpoint: &OutPoint) -> Result<Option<TxOut>, ViewError> {
+        let found = self.coins.iter().find(|(own, _)| own == outpoint);
+        Ok(found.map(|(_, txout)| txout.clone()))
+    }
+
+    fn paid_out(&self, _: u32) -> Result<Amount, ViewError> {
+        Ok(self.paid)
+    }
+}
+
+fn sat(sats: u64) -> Amount {
+    Amount::from_sat(sats).unwrap()
+}
+
+struct Setting {
+    world: World,
+    deposits: Vec<DepositCoin>,
+    withdrawals: Vec<(u64, WithdrawalView)>,
+    policy: SigningPolicy,
+    journal: Arc<MemoryJournal>,
+    paid: Amount,
+}
+
+impl Setting {
+    fn new() -> Self {
+        let mut world = World::new();
+        let deposits = vec![world.deposit(21, 100_000), world.deposit(22, 200_000)];
+        let policy = SigningPolicy {
+            ceiling: FeeRate::from_sat_per_kwu(5_000),
+            outflow: None,
+        };
+        Self {
+            world,
+            deposits,
+            withdrawals: vec![(4, withdrawal(31, 50_000)), (7, withdrawal(32, 60_000))],
+            policy,
+            journal: Arc::default(),
+            paid: Amount::ZERO,
+        }
+    }
+
+    fn snapshot(&self) -> VaultSnapshot {
+        VaultSnapshot::new(
+            self.world.coins.height(),
+            self.world.vault_tip,
+            federation().public_key(),
+            self.deposits.clone(),
+            self.withdrawals.clone(),
+        )
+    }
+
+    fn judge_with(&self, snapshot: VaultSnapshot, proposal: &Proposal) -> Result<UnsignedVaultTx, Refusal> {
+        let coins = self.world.coins.spendable();
+        let own = Own {
+            snapshot: Mutex::new(snapshot),
+            coins: coins
+                .into_iter()
+                .map(|coin| (coin.outpoint, coin.txout))
+                .collect(),
+            deposits: self.deposits.clone(),
+            paid: self.paid,
+        };
+        Judge::new(Arc::new(own), self.journal.clone(), self.policy).judge(proposal)
+    }
+
+    fn judge(&self, proposal: &Proposal) -> Result<UnsignedVaultTx, Refusal> {
+        self.judge_with(self.snapshot(), proposal)
+    }
+
+    fn propose(&self, deposits: &[DepositCoin], withdrawals: &[(u64, WithdrawalView)]) -> Proposal {
+        let rates = VaultRates::at(rate());
+        propose(&self.world, deposits, withdrawals, rates).unwrap().0
+    }
+
+    fn honest(&self) -> Proposal {
+        self.propose(&self.deposits, &self.withdrawals)
+    }
+}
+
+#[test]
+fn an_honest_proposal_is_derived_from_the_members_own_state() {
+    let setting = Setting::new();
+    let proposal = setting.honest();
+    let tx = setting.judge(&proposal).unwrap();
+    assert_eq!(tx.tx().compute_txid(), proposal.txid());
+    assert_eq!(
+        tx.tx().output[2].value.to_sat(),
+        50_000 - rate().payout_share(&setting.withdrawals[0].1.script).to_sat()
+    );
+}
+
+#[test]
+fn every_lie_of_a_coordinator_has_its_refusal() {
+    let mut setting = Setting::new();
+    let honest = setting.honest();
+
+    let forged = DepositCoin {
+        terms: terms(99),
+        ..setting.deposits[0].clone()
+    };
+    let outpoint = forged.outpoint;
+    let bound_elsewhere = setting.propose(&[forged], &setting.withdrawals);
+    assert_eq!(
+        setting.judge(&bound_elsewhere),
+        Err(Refusal::DepositTerms(outpoint))
+    );
+
+    let stranger = DepositCoin {
+        outpoint: OutPoint { vout: 77, ..outpoint },
+        ..setting.deposits[0].clone()
+    };
+    let unknown = setting.propose(&[stranger], &setting.withdrawals);
+    assert!(matches!(setting.judge(&unknown), Err(Refusal::Deposit { .. })));
+
+    let altered = [(4, withdrawal(31, 50_000)), (7, withdrawal(66, 60_000))];
+    let altered = setting.propose(&[], &altered);
+    assert_eq!(setting.judge(&altered), Err(Refusal::Altered(altered.txid())));
+
+    let skipping = setting.propose(&[], &setting.withdrawals[1..]);
+    assert_eq!(setting.judge(&skipping), Err(Refusal::Skipped(4)));
+
+    let dear = VaultRates {
+        shares: rate(),
+        whole: FeeRate::from_sat_per_kwu(6_000),
+    };
+    let dear = propose(&setting.world, &[], &setting.withdrawals, dear)
+        .unwrap()
+        .0;
+    assert_eq!(
+        setting.judge(&dear),
+        Err(Refusal::Rate {
+            rate: 6_000,
+            ceiling: 5_000
+        })
+    );
+
+    setting.world.vault_tip.outpoint = OutPoint { vout: 5, ..outpoint };
+    let elsewhere = setting.propose(&[], &setting.withdrawals);
+    let own = honest.tip();
+    setting.world.vault_tip.outpoint = own;
+    let proposed = elsewhere.tip();
+    assert_eq!(setting.judge(&elsewhere), Err(Refusal::Tip { proposed, own }));
+
+    let paid = setting.propose(&[], &setting.withdrawals);
+    let owed = setting.withdrawals.clone();
+    setting.withdrawals[0].1.paid = true;
+    assert!(matches!(
+        setting.judge(&paid),
+        Err(Refusal::Withdrawal { index: 4, .. })
+    ));
+    setting.withdrawals = owed.clone();
+    setting.withdrawals[1].1.deep = false;
+    assert!(matches!(
+        setting.judge(&paid),
+        Err(Refusal::Withdrawal { index: 7, .. })
+    ));
+    setting.withdrawals = owed;
+
+    let halted = setting.snapshot().halt("a vault fault");
+    assert_eq!(
+        setting.judge_with(halted, &honest),
+        Err(Refusal::Halted("a vault fault".into()))
+    );
+    assert!(
+        setting.judge(&honest).is_ok(),
+        "none of it keeps the honest one from being signed"
+    );
+}
+
+#[test]
+fn a_coin_that_is_not_the_operators_is_refused() {
+    let setting = Setting::new();
+    let mut bytes = setting.honest().encode();
+    // The change script, which every coin must pay to, ends 33 bytes before the end.
+    let at = bytes.len() - 34;
+    bytes[at] ^= 1;
+    let proposal = Proposal::decode(&bytes).unwrap();
+    assert_eq!(setting.judge(&proposal), Err(Refusal::Coin(proposal.coins()[0])));
+}
+
+#[test]
+fn what_can_never_become_right_is_remembered_and_everything_else_is_judged_anew() {
+    let mut setting = Setting::new();
+    let owed = setting.withdrawals.clone();
+    let altered = setting.propose(&[], &[(4, withdrawal(31, 50_000)), (7, withdrawal(66, 60_000))]);
+    assert_eq!(setting.judge(&altered), Err(Refusal::Altered(altered.txid())));
+    setting.withdrawals[1].1 = withdrawal(66, 60_000);
+    let again = setting.judge(&altered);
+    assert!(
+        matches!(&again, Err(Refusal::Before(reason)) if reason.contains("altered")),
+        "{again:?}"
+    );
+    assert!(again.unwrap_err().is_permanent());
+
+    setting.withdrawals = owed;
+    setting.withdrawals[0].1.deep = false;
+    let honest = {
+        let mut deep = setting.withdrawals.clone();
+        deep[0].1.deep = true;
+        setting.propose(&[], &deep)
+    };
+    let early = setting.judge(&honest).unwrap_err();
+    assert!(!early.is_permanent(), "{early}");
+    setting.withdrawals[0].1.deep = true;
+    assert!(
+        setting.judge(&honest).is_ok(),
+        "a refusal of the moment does not last"
+    );
+}
+
+#[test]
+fn too_much_in_too_few_blocks_waits_and_is_never_refused_for_good() {
+    let mut setting = Setting::new();
+    let honest = setting.honest();
+    let tx = setting.judge(&honest).unwrap();
+    let leaving: u64 = tx.tx().output[2..4]
+        .iter()
+        .map(|output| output.value.to_sat())
+        .sum();
+    setting.paid = sat(1_000_000);
+    setting.policy.outflow = Some(OutflowCap {
+        amount: sat(1_000_000 + leaving),
+        blocks: 144,
+    });
+    assert!(setting.judge(&honest).is_ok(), "the cap itself may leave");
+    setting.paid = sat(1_000_001);
+    let delayed = setting.judge(&honest).unwrap_err();
+    assert!(matches!(delayed, Refusal::Outflow { blocks: 144, .. }) && !delayed.is_permanent());
+    let sweep = setting.propose(&setting.deposits, &[]);
+    assert!(setting.judge(&sweep).is_ok(), "money may come in whatever left");
+    setting.paid = Amount::ZERO;
+    assert!(setting.judge(&honest).is_ok(), "later it is paid");
+}
+
+#[test]
+fn every_refusal_has_a_code_of_its_own() {
+    let outpoint = OutPoint::null();
+    let text = String::new;
+    let all = [
+        Refusal::Malformed(tacit_protocol::encoding::DecodeError::TrailingBytes(1)),
+        Refusal::Paused(text()),
+        Refusal::Behind { height: 1, target: 2 },
+        Refusal::Halted(text()),
+        Refusal::View(ViewError(text())),
+        Refusal::Journal(crate::journal::JournalError::Storage(text())),
+        Refusal::Tip {
+            proposed: outpoint,
+            own: outpoint,
+        },
+        Refusal::DepositTerms(outpoint),
+        Refusal::Deposit {
+            outpoint,
+            reason: text(),
+        },
+        Refusal::Withdrawal {
+            index: 0,
+            reason: text(),
+        },
+        Refusal::Skipped(0),
+        Refusal::Rate { rate: 1, ceiling: 0 },
+        Refusal::Coin(outpoint),
+        Refusal::Altered(outpoint.txid),
+        Refusal::Rule(text()),
+        Refusal::Outflow {
+            leaving: sat(1),
+            cap: sat(0),
+            blocks: 1,
+        },
+        Refusal::Before(text()),
+        Refusal::Round(text()),
+    ];
+    let codes: Vec<u16> = all.iter().map(Refusal::code).collect();
+    assert_eq!(codes, (1..=18).collect::<Vec<_>>(), "stable and distinct");
+}
