@@ -1,14 +1,13 @@
 //! Secret keys on Bitcoin's curve, and the files that hold them.
 //!
 //! A [`SigningKey`] signs Taproot spends, shows its public half only, and is erased when dropped.
-//! A key file holds the secret in hexadecimal on one line. It must be a plain file that nobody but
-//! its owner can read; anything else is refused rather than repaired, because whoever could read
-//! it may have done so.
+//! A key file holds the secret in hexadecimal on one line. It is a private file of `tacit-secrets`:
+//! what others can read is refused rather than repaired, because they may have done so.
+//! Specification: `docs/spec/bitcoin.md`.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use bitcoin::key::{Keypair, TapTweak};
@@ -18,6 +17,7 @@ use bitcoin::taproot::TapNodeHash;
 use bitcoin::{ScriptBuf, XOnlyPublicKey};
 use rand_core::{CryptoRng, RngCore};
 use tacit_protocol::peg::taproot::output_script;
+use tacit_secrets::file::{self, FileError, Lock};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -28,13 +28,8 @@ const MAX_FILE: u64 = 80;
 #[derive(Debug, Error)]
 pub enum KeyFileError {
     /// It cannot be read or written.
-    #[error("key file {}: {source}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// From the operating system.
-        source: io::Error,
-    },
+    #[error("key file: {0}")]
+    File(FileError),
     /// It is a link, a directory or a device.
     #[error("key file {} is not a plain file; name the file itself, not a link to it", .0.display())]
     NotPlain(PathBuf),
@@ -56,6 +51,21 @@ pub enum KeyFileError {
         .0.display()
     )]
     Content(PathBuf),
+}
+
+impl From<FileError> for KeyFileError {
+    fn from(error: FileError) -> Self {
+        match error {
+            FileError::NotRegular(path) => Self::NotPlain(path),
+            FileError::Permissions { path, mode } => Self::Permissions { path, mode },
+            FileError::TooLong { path, .. } => Self::Content(path),
+            FileError::Exists(_)
+            | FileError::Missing(_)
+            | FileError::InUse(_)
+            | FileError::DiskFull { .. }
+            | FileError::Io { .. } => Self::File(error),
+        }
+    }
 }
 
 /// A secret key that signs Taproot spends.
@@ -105,36 +115,10 @@ impl SigningKey {
     /// # Errors
     /// [`KeyFileError`].
     pub fn load(path: &Path) -> Result<Self, KeyFileError> {
-        let io = |source| KeyFileError::Io {
-            path: path.to_owned(),
-            source,
-        };
-        let named = fs::symlink_metadata(path).map_err(io)?;
-        if !named.is_file() {
-            return Err(KeyFileError::NotPlain(path.to_owned()));
-        }
-        let file = File::open(path).map_err(io)?;
-        // What was opened must be what was looked at: a link may have come in between.
-        let opened = file.metadata().map_err(io)?;
-        if (opened.dev(), opened.ino()) != (named.dev(), named.ino()) {
-            return Err(KeyFileError::NotPlain(path.to_owned()));
-        }
-        let mode = opened.mode() & 0o7777;
-        if mode & 0o077 != 0 {
-            return Err(KeyFileError::Permissions {
-                path: path.to_owned(),
-                mode,
-            });
-        }
-        let mut text = Zeroizing::new(String::new());
+        let text = file::read(path, MAX_FILE)?;
         let content = || KeyFileError::Content(path.to_owned());
-        match file.take(MAX_FILE).read_to_string(&mut text) {
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => return Err(content()),
-            Err(error) => return Err(io(error)),
-        }
         let mut bytes = Zeroizing::new([0u8; 32]);
-        hex::decode_to_slice(text.trim_end(), bytes.as_mut_slice()).map_err(|_| content())?;
+        hex::decode_to_slice(text.trim_ascii_end(), bytes.as_mut_slice()).map_err(|_| content())?;
         Self::from_bytes(&bytes).ok_or_else(content)
     }
 
@@ -142,28 +126,12 @@ impl SigningKey {
     /// replaced.
     ///
     /// # Errors
-    /// [`KeyFileError::Io`].
+    /// [`KeyFileError::File`].
     pub fn store(&self, path: &Path) -> Result<(), KeyFileError> {
-        let io = |source| KeyFileError::Io {
-            path: path.to_owned(),
-            source,
-        };
         let bytes = Zeroizing::new(self.keypair.secret_bytes());
         let mut text = Zeroizing::new(hex::encode(bytes.as_slice()));
         text.push('\n');
-        let mut options = OpenOptions::new();
-        let mut file = options
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(path)
-            .map_err(io)?;
-        file.write_all(text.as_bytes())
-            .and_then(|()| file.sync_all())
-            .map_err(io)?;
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        let parent = File::open(parent.unwrap_or(Path::new("."))).map_err(io)?;
-        parent.sync_all().map_err(io)
+        Ok(Lock::take(path)?.write_new(text.as_bytes())?)
     }
 
     /// Reads a key file, or makes it with a fresh key if there is none.

@@ -8,7 +8,7 @@
 //!
 //! The last round is what a broadcast over separate connections lacks: a member that told others
 //! different things is noticed before anybody uses the key. A hash sent in it says "I have my share on
-//! disk": it is stored first ([`Agreement::to_bytes`]), and kept whatever others answer, since they may
+//! disk": it is stored first ([`crate::share::ShareFile::create`]), and kept whatever others answer, since they may
 //! have heard enough to go on. Hashes go from member to member, never through one of them. A generation
 //! that fails earlier is begun anew, with fresh randomness.
 
@@ -214,7 +214,7 @@ pub struct NotAgreed {
 }
 
 impl Agreement {
-    /// What to store, secret and unencrypted, before the hash is sent.
+    /// What is stored before the hash is sent: secret and unencrypted, [`crate::share::ShareFile`] encrypts it.
     #[must_use]
     pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
         let share = self.share.to_bytes();
@@ -234,6 +234,10 @@ impl Agreement {
             .ok_or(ShareError::Magic("it is too short"))?;
         let share = KeyShare::from_bytes(share)?;
         Ok(Self { share, transcript })
+    }
+
+    pub(crate) fn share(&self) -> &KeyShare {
+        &self.share
     }
 
     /// The hash to send all others, once the share is stored.

@@ -2,7 +2,7 @@
 //!
 //! * [`roster`]: who the members are, and how many of them it takes.
 //! * [`keygen`]: distributed key generation; no member and no third party ever knows the key.
-//! * [`share`]: what a member keeps, as bytes.
+//! * [`share`]: what a member keeps, as bytes and as an encrypted file.
 //! * [`signer`]: a member in a signing round: single-use nonces, bound to what is signed, burned on disk
 //!   before anything that depends on them leaves.
 //! * [`session`]: the coordinator of a round: tolerates members that are away, slow, refuse, or lie, and

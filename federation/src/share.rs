@@ -1,4 +1,6 @@
-//! What comes out of a key generation: the group's key, which everybody may know, and a member's share.
+//! What comes out of a key generation: the group's key, which everybody may know, and a member's share,
+//! in memory, as bytes, and on disk ([`ShareFile`]).
+//! Specification: `docs/spec/federation.md`.
 
 use std::fmt;
 
@@ -15,6 +17,10 @@ use zeroize::Zeroizing;
 
 use crate::roster::{MemberId, Roster, RosterError};
 use crate::wire::Message;
+
+mod file;
+
+pub use file::{ShareFile, ShareFileError, Stored};
 
 const MAGIC: &[u8; 8] = b"tacitshr";
 const VERSION: u16 = 1;
@@ -168,7 +174,7 @@ impl KeyShare {
         &self.key
     }
 
-    /// All of it as bytes, secret and unencrypted.
+    /// All of it as bytes, secret and unencrypted; [`ShareFile`] encrypts them.
     #[must_use]
     pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
         let mut out = Zeroizing::new(Vec::with_capacity(16 * 1024));

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What a crate must not depend on, however indirectly.
-const FORBIDDEN: [(&str, &[&str]); 8] = [
+const FORBIDDEN: [(&str, &[&str]); 9] = [
     ("protocol", PURE),
     ("verifier", PURE),
     ("circuits", PURE),
@@ -33,6 +33,22 @@ const FORBIDDEN: [(&str, &[&str]); 8] = [
             "tacit-bridge",
             "tacit-wallet",
             "tokio",
+            "jsonrpc",
+            "jsonrpsee",
+        ],
+    ),
+    (
+        "secrets",
+        &[
+            "tacit-circuits",
+            "tacit-prover",
+            "tacit-verifier",
+            "tacit-sequencer",
+            "tacit-bridge",
+            "tacit-federation",
+            "tacit-wallet",
+            "tokio",
+            "rocksdb",
             "jsonrpc",
             "jsonrpsee",
         ],
@@ -98,22 +114,25 @@ const PURE: &[&str] = &[
     "clap",
 ];
 
-/// The one crate that names a heavy dependency in its own manifest; every other gets it from there.
-const OWNERS: [(&str, &str); 5] = [
+/// The one crate that names a heavy dependency, or one that has its only place there, in its own manifest;
+/// every other gets it from there.
+const OWNERS: [(&str, &str); 6] = [
     ("rocksdb", "sequencer"),
     ("jsonrpc", "bridge"),
     ("clap", "node"),
     ("wgpu", "prover"),
     ("rayon", "prover"),
+    ("argon2", "secrets"),
 ];
 
 /// The crates of the product, in the order of their layers.
-const CRATES: [&str; 9] = [
+const CRATES: [&str; 10] = [
     "protocol",
     "circuits",
     "verifier",
     "prover",
     "sequencer",
+    "secrets",
     "bridge",
     "federation",
     "wallet",

@@ -39,6 +39,7 @@ pub use history::{Balance, Entry, EntryState};
 pub use prover::{Groth16TransferProver, TransferProver};
 pub use seed::{Keys, Seed};
 pub use send::{Sent, Session};
-pub use store::{KdfParams, StoreError};
+pub use store::StoreError;
 pub use sync::{SyncProgress, SyncReport};
+pub use tacit_secrets::{cipher::KdfParams, file::FileError};
 pub use wallet::{Place, Wallet, WalletError};

@@ -4,31 +4,33 @@
 //! magic "tacitwlt" 8 | version 2 | network 1 | chain id 32 | m_cost 4 | t_cost 4 | lanes 4 | salt 16 | check 16 | sum 8
 //! nonce 24 | XChaCha20-Poly1305( secret 32 | JSON )
 //! ```
-//! Argon2id turns passphrase and salt into the key and the 16 bytes of `check`, which tell a wrong
-//! passphrase from a damaged file without any help to a guesser (a guess costs one Argon2id either
-//! way). `sum` finds damage in the header. The whole header is authenticated. Every save draws a
-//! fresh nonce. The file is created with mode 0600 and refused if others may read it or if it is a
-//! symbolic link; a lock file beside it keeps two programs from working on one wallet.
+//! This is a sealed file of `tacit-secrets`, which has its ciphers, permissions, locks and writing; the
+//! wallet adds network and chain to the header and says what the content is.
 //! Specification: `docs/spec/wallet.md`.
 
 use std::path::{Path, PathBuf};
 
 use rand_core::CryptoRngCore;
 use tacit_protocol::Network;
+use tacit_protocol::encoding::{Decode, DecodeError, Encode, Reader};
 use tacit_protocol::params::ChainId;
+use tacit_secrets::cipher::{KdfError, KdfParams};
+use tacit_secrets::file::FileError;
+use tacit_secrets::sealed::{Closed, Format, SealedError, SealedFile};
 use thiserror::Error;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::db::{self, Database};
 use crate::seed::Seed;
 
-mod cipher;
-mod file;
-
-pub use cipher::KdfParams;
-
-use cipher::{HEADER_LEN, Header, Sealed};
-use file::Lock;
+/// The file's layout. It grows with the wallet's history.
+const FORMAT: Format = Format {
+    name: "Tacit wallet",
+    magic: *b"tacitwlt",
+    version: 1,
+    own: 1 + 32,
+    most: u64::MAX,
+};
 
 /// Why a wallet file cannot be used. Nothing on disk was changed.
 #[derive(Debug, Error)]
@@ -50,7 +52,7 @@ pub enum StoreError {
     /// The file is of another version.
     #[error(
         "{path} has wallet version {version}, this program knows up to {}; update it",
-        cipher::VERSION
+        FORMAT.version
     )]
     UnsupportedVersion {
         /// The file.
@@ -80,66 +82,43 @@ pub enum StoreError {
         /// Chain asked for.
         expected: ChainId,
     },
-    /// There is a file already.
-    #[error("{0} exists already; choose another name or move it away")]
-    Exists(PathBuf),
     /// There is no file.
     #[error("there is no wallet at {0}; create or restore one")]
     Missing(PathBuf),
-    /// Others can read or write the file.
-    #[error("{path} has mode {mode:03o}, others can read it; run: chmod 600 {path}")]
-    Permissions {
-        /// The file.
-        path: PathBuf,
-        /// Its mode.
-        mode: u32,
-    },
-    /// The path is a link or no regular file.
-    #[error("{0} is a link or no regular file; give the path of the file itself")]
-    NotRegular(PathBuf),
-    /// Another program has the wallet open.
-    #[error("{0} is in use by another program; wait for it or close it")]
-    InUse(PathBuf),
-    /// The disk is full; what was there before is intact.
-    #[error("the disk that holds {path} is full; free some space and try again, nothing was lost")]
-    DiskFull {
-        /// The file.
-        path: PathBuf,
-        /// The error below.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The file system failed.
-    #[error("cannot {action} {path}: {source}")]
-    Io {
-        /// What was being done.
-        action: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// The error below.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The cost parameters are impossible.
-    #[error("the key derivation parameters are impossible: {0}")]
-    Kdf(String),
+    /// The file cannot be read or written as a private one.
+    #[error(transparent)]
+    File(FileError),
+    /// The passphrase does not become a key.
+    #[error(transparent)]
+    Kdf(#[from] KdfError),
+}
+
+impl From<FileError> for StoreError {
+    fn from(error: FileError) -> Self {
+        if let FileError::Missing(path) = error {
+            Self::Missing(path)
+        } else {
+            Self::File(error)
+        }
+    }
+}
+
+impl From<SealedError> for StoreError {
+    fn from(error: SealedError) -> Self {
+        match error {
+            SealedError::File(error) => error.into(),
+            SealedError::Foreign { path, .. } => Self::NotAWallet(path),
+            SealedError::Version { path, version, .. } => Self::UnsupportedVersion { path, version },
+            SealedError::Damaged { path, reason } => corrupt(&path, &reason),
+            SealedError::WrongPassphrase(_) => Self::WrongPassphrase,
+            SealedError::Kdf(error) => error.into(),
+        }
+    }
 }
 
 /// An open wallet file. The key stays in memory until it is dropped; the passphrase does not.
-pub struct Store {
-    path: PathBuf,
-    header: Header,
-    key: Zeroizing<[u8; 32]>,
-    _lock: Lock,
-}
-
-impl std::fmt::Debug for Store {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Store")
-            .field("path", &self.path)
-            .finish_non_exhaustive()
-    }
-}
+#[derive(Debug)]
+pub struct Store(SealedFile);
 
 /// Which chain a wallet belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,6 +127,46 @@ pub struct StoreChain {
     pub network: Network,
     /// The chain.
     pub chain_id: ChainId,
+}
+
+impl StoreChain {
+    /// Refuses a wallet of another chain.
+    fn check(self, path: &Path, expected: Self) -> Result<(), StoreError> {
+        let path = path.to_owned();
+        if self.network != expected.network {
+            let (found, expected) = (self.network, expected.network);
+            return Err(StoreError::WrongNetwork {
+                path,
+                found,
+                expected,
+            });
+        }
+        if self.chain_id != expected.chain_id {
+            let (found, expected) = (self.chain_id, expected.chain_id);
+            return Err(StoreError::WrongChain {
+                path,
+                found,
+                expected,
+            });
+        }
+        Ok(())
+    }
+}
+
+impl Encode for StoreChain {
+    fn encode_to(&self, out: &mut Vec<u8>) {
+        self.network.encode_to(out);
+        self.chain_id.encode_to(out);
+    }
+}
+
+impl Decode for StoreChain {
+    fn decode_from(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            network: Network::decode_from(reader)?,
+            chain_id: ChainId::decode_from(reader)?,
+        })
+    }
 }
 
 impl Store {
@@ -163,19 +182,9 @@ impl Store {
         (seed, db): (&Seed, &Database),
         rng: &mut dyn CryptoRngCore,
     ) -> Result<Self, StoreError> {
-        if path.symlink_metadata().is_ok() {
-            return Err(StoreError::Exists(path.to_owned()));
-        }
-        let lock = Lock::take(path)?;
-        let (header, key) = Header::new(chain, kdf, passphrase, rng)?;
-        let store = Self {
-            path: path.to_owned(),
-            header,
-            key,
-            _lock: lock,
-        };
-        file::write_new(path, &store.seal(seed, db, rng))?;
-        Ok(store)
+        let (own, content) = (chain.encode(), content(seed, db));
+        let file = SealedFile::create(path, (&FORMAT, &own), passphrase, kdf, &content, rng)?;
+        Ok(Self(file))
     }
 
     /// Opens a file.
@@ -187,55 +196,41 @@ impl Store {
         chain: StoreChain,
         passphrase: &[u8],
     ) -> Result<(Self, Seed, Database), StoreError> {
-        file::check(path)?;
-        let lock = Lock::take(path)?;
-        let bytes = file::read(path)?;
-        let header = Header::read(path, &bytes)?;
-        header.check_chain(path, chain)?;
-        let key = header.unlock(passphrase)?;
-        let plain = Sealed::open(&header, &key, &bytes[HEADER_LEN..])
-            .ok_or_else(|| corrupt(path, &"the content does not authenticate"))?;
-        let (seed, db) = parse(path, &plain)?;
-        Ok((
-            Self {
-                path: path.to_owned(),
-                header,
-                key,
-                _lock: lock,
-            },
-            seed,
-            db,
-        ))
+        let closed = Closed::read(path, &FORMAT)?;
+        StoreChain::decode(closed.own())
+            .map_err(|error| corrupt(path, &error))?
+            .check(path, chain)?;
+        let (file, content) = closed.open(passphrase)?;
+        let (seed, db) = parse(path, &content)?;
+        Ok((Self(file), seed, db))
     }
 
     /// Replaces the content, atomically.
     ///
     /// # Errors
-    /// [`StoreError::DiskFull`] or [`StoreError::Io`]; the content before is intact.
+    /// [`FileError::DiskFull`] or [`FileError::Io`]; the content before is intact.
     pub(crate) fn save(
         &self,
         seed: &Seed,
         db: &Database,
         rng: &mut dyn CryptoRngCore,
     ) -> Result<(), StoreError> {
-        file::replace(&self.path, &self.seal(seed, db, rng))
+        Ok(self.0.replace(&content(seed, db), rng)?)
     }
 
     /// The file.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.path
+        self.0.path()
     }
+}
 
-    fn seal(&self, seed: &Seed, db: &Database, rng: &mut dyn CryptoRngCore) -> Vec<u8> {
-        let json = Zeroizing::new(serde_json::to_vec(db).expect("every field has a JSON form"));
-        let mut plain = Zeroizing::new(Vec::with_capacity(32 + json.len()));
-        plain.extend_from_slice(seed.entropy());
-        plain.extend_from_slice(&json);
-        let mut out = self.header.encode();
-        out.extend_from_slice(&Sealed::seal(&self.header, &self.key, &plain, rng));
-        out
-    }
+fn content(seed: &Seed, db: &Database) -> Zeroizing<Vec<u8>> {
+    let json = Zeroizing::new(serde_json::to_vec(db).expect("every field has a JSON form"));
+    let mut out = Zeroizing::new(Vec::with_capacity(32 + json.len()));
+    out.extend_from_slice(seed.entropy());
+    out.extend_from_slice(&json);
+    out
 }
 
 fn corrupt(path: &Path, reason: &dyn std::fmt::Display) -> StoreError {

@@ -14,6 +14,7 @@ use tacit_prover::ProveError;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+use crate::KdfParams;
 use crate::api::{ApiError, Status};
 use crate::builder::BuildError;
 use crate::builder::exit::ExitOrderError;
@@ -23,7 +24,7 @@ use crate::scan::{ScanError, Scanner, View};
 use crate::seed::{Keys, MnemonicError, Seed};
 use crate::select::{Candidate, SelectError};
 use crate::send::SendError;
-use crate::store::{KdfParams, Store, StoreChain, StoreError};
+use crate::store::{Store, StoreChain, StoreError};
 
 /// Why something a user asked for was not done. Nothing is lost: every variant says what to do.
 #[derive(Debug, Error)]

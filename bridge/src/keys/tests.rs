@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 
 use bitcoin::secp256k1::{Message, Secp256k1};
 
-use super::{KeyFileError, SigningKey};
+use super::{FileError, KeyFileError, SigningKey};
 
 fn key() -> SigningKey {
     SigningKey::from_bytes(&[7; 32]).unwrap()
@@ -26,7 +26,8 @@ fn an_existing_key_file_is_never_replaced() {
     let path = dir.path().join("key");
     key().store(&path).unwrap();
     let other = SigningKey::from_bytes(&[8; 32]).unwrap();
-    assert!(matches!(other.store(&path), Err(KeyFileError::Io { .. })));
+    let refused = other.store(&path);
+    assert!(matches!(refused, Err(KeyFileError::File(FileError::Exists(_)))));
     let kept = SigningKey::load_or_create(&path, &mut rand::thread_rng()).unwrap();
     assert_eq!(kept.public_key(), key().public_key());
 }
@@ -35,7 +36,8 @@ fn an_existing_key_file_is_never_replaced() {
 fn a_missing_key_file_is_created_once() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("key");
-    assert!(matches!(SigningKey::load(&path), Err(KeyFileError::Io { .. })));
+    let missing = SigningKey::load(&path);
+    assert!(matches!(missing, Err(KeyFileError::File(FileError::Missing(_)))));
     let made = SigningKey::load_or_create(&path, &mut rand::thread_rng()).unwrap();
     assert_eq!(SigningKey::load(&path).unwrap().public_key(), made.public_key());
 }

@@ -59,12 +59,30 @@ fn what_is_saved_is_read_back() {
     );
 }
 
+/// A wallet without history, written by the first program that had this layout.
+const FIRST: &str = "\
+    7461636974776c7401000301010101010101010101010101010101010101010101010101010101010101010800000001\
+    00000001000000611830d3641a68f94a690dcc25d1f4b00750061e0c875bdc471a354067a1e84d140967c2c59b55afda\
+    c948325ac18f6dd32564371735f32c54743dc5e24d2a41f49ef81581d5236a0ebae89745653cf610408becb3eb6119ac\
+    1cd356543d5df07e2da1a57cd5b15432edbbfbe0ec440c2cf7d3adfe6e478977f641fa07636553af4d2267b9ba025701\
+    df25615274184d1ebd1f45ca9654dbc84fa0ccdb3d7988ee997fd7045591186e1ab41485cb336b5de43cf26822e2d358\
+    be3b841d19affc6c1770b93280d2bcdfd037f93187bf635b20e6120b3c80cd040d151e209d9c47948ee829ad6bd1a991\
+    6c26dbcb4bbdeeb1baafeffb006121983e9ebe8558728ee208fe2ff07034dfa68c09a3c36cd56cc2dc25b5dc43003e41\
+    1414324a955cdef5d608af3c2c8860c1b33c9fbfc503ddd729b8d1a055158fa82400b94d862e3b8206f4763c98ca9fb9\
+    519541e01ce56f20d1af8a11ccb91205522bb4ff547299a0b4b2568560b0cd1968dc867d418064cae5f193a6c3037a98";
+
 #[test]
-fn the_default_cost_is_64_mebibytes_and_three_passes() {
-    let params = KdfParams::default();
-    assert_eq!(params, KdfParams::new(65_536, 3, 1).unwrap());
-    assert!(matches!(KdfParams::new(u32::MAX, 1, 1), Err(StoreError::Kdf(_))));
-    assert!(matches!(KdfParams::new(8, 0, 1), Err(StoreError::Kdf(_))));
+fn a_wallet_written_before_is_still_read_and_written_so() {
+    let place = Place::new();
+    let first = hex::decode(FIRST).unwrap();
+    let lock = tacit_secrets::file::Lock::take(&place.path()).unwrap();
+    lock.write_new(&first).unwrap();
+    drop(lock);
+    let (store, seed, db) = Store::open(&place.path(), CHAIN, b"passphrase").unwrap();
+    assert_eq!((seed.entropy(), db), (&[7; 32], Database::new()));
+    drop(store);
+    let place = Place::with_wallet();
+    assert_eq!(std::fs::read(place.path()).unwrap(), first);
 }
 
 #[test]
@@ -83,7 +101,10 @@ fn a_file_is_for_its_owner_only() {
     std::fs::set_permissions(place.path(), std::fs::Permissions::from_mode(0o640)).unwrap();
     let error = Store::open(&place.path(), CHAIN, b"passphrase").unwrap_err();
     assert!(
-        matches!(error, StoreError::Permissions { mode: 0o640, .. }),
+        matches!(
+            error,
+            StoreError::File(FileError::Permissions { mode: 0o640, .. })
+        ),
         "{error}"
     );
 }
@@ -95,16 +116,22 @@ fn a_link_is_refused() {
     std::os::unix::fs::symlink(place.path(), &link).unwrap();
     assert!(matches!(
         Store::open(&link, CHAIN, b"passphrase"),
-        Err(StoreError::NotRegular(_))
+        Err(StoreError::File(FileError::NotRegular(_)))
     ));
-    assert!(matches!(create(&link), Err(StoreError::Exists(_))));
+    assert!(matches!(
+        create(&link),
+        Err(StoreError::File(FileError::Exists(_)))
+    ));
 }
 
 #[test]
 fn a_wallet_is_never_overwritten_by_a_new_one() {
     let place = Place::with_wallet();
     let before = std::fs::read(place.path()).unwrap();
-    assert!(matches!(create(&place.path()), Err(StoreError::Exists(_))));
+    assert!(matches!(
+        create(&place.path()),
+        Err(StoreError::File(FileError::Exists(_)))
+    ));
     assert_eq!(std::fs::read(place.path()).unwrap(), before);
 }
 
@@ -162,7 +189,8 @@ fn every_damaged_byte_is_noticed() {
         };
         assert!(expected, "byte {at}: {error}");
     }
-    for length in [0, 7, 9, 50, HEADER_LEN, HEADER_LEN + 30, good.len() - 1] {
+    let header = FORMAT.header_len();
+    for length in [0, 7, 9, 50, header, header + 30, good.len() - 1] {
         std::fs::write(place.path(), &good[..length]).unwrap();
         let error = Store::open(&place.path(), CHAIN, b"passphrase").unwrap_err();
         assert!(
@@ -178,7 +206,7 @@ fn one_program_at_a_time_has_a_wallet() {
     let store = create(&place.path()).unwrap();
     assert!(matches!(
         Store::open(&place.path(), CHAIN, b"passphrase"),
-        Err(StoreError::InUse(_))
+        Err(StoreError::File(FileError::InUse(_)))
     ));
     drop(store);
     assert!(Store::open(&place.path(), CHAIN, b"passphrase").is_ok());
@@ -193,7 +221,7 @@ fn a_failed_save_leaves_what_was_there() {
     std::fs::create_dir(place.0.path().join("wallet.tmp")).unwrap();
     assert!(matches!(
         store.save(&seed, &db, &mut rng()),
-        Err(StoreError::Io { .. })
+        Err(StoreError::File(FileError::Io { .. }))
     ));
     drop(store);
     assert_eq!(

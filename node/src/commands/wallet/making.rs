@@ -6,7 +6,7 @@ use anyhow::bail;
 use rand::rngs::OsRng;
 use serde_json::json;
 use tacit_protocol::params::ChainParams;
-use tacit_wallet::{KdfParams, Place, Seed, StoreError, Wallet};
+use tacit_wallet::{FileError, KdfParams, Place, Seed, StoreError, Wallet};
 
 use super::secrets;
 use super::shell::{Shell, keep_chain, make_folder, say};
@@ -80,7 +80,7 @@ pub(super) fn words(shell: &Shell<'_>, yes: bool) -> anyhow::Result<()> {
 fn prepare(shell: &Shell<'_>) -> anyhow::Result<ChainParams> {
     let file = shell.file();
     if file.symlink_metadata().is_ok() {
-        return Err(StoreError::Exists(file).into());
+        return Err(StoreError::from(FileError::Exists(file)).into());
     }
     let (params, from) = shell.new_chain()?;
     eprintln!(
