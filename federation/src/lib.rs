@@ -9,6 +9,7 @@
 //!   names them.
 //! * [`identity`]: the keys by which members and the coordinator know each other.
 //! * [`channel`]: an authenticated, encrypted connection over a stream that the caller opened.
+//! * [`message`]: what is said over it: requests and answers.
 //!
 //! The protocol is FROST on secp256k1 with Taproot's tweaks (RFC 9591, BIP-341). Everything here is
 //! values in, values out, and bytes for other members: no sockets, no clock; what a member is willing
@@ -23,6 +24,7 @@
 pub mod channel;
 pub mod identity;
 pub mod keygen;
+pub mod message;
 pub mod roster;
 pub mod session;
 pub mod share;
