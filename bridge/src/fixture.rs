@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use bitcoin::{Amount, OutPoint, ScriptBuf, TxOut, WScriptHash, hashes::Hash};
-use tacit_protocol::peg::vault::{DepositCoin, vault_script};
+use tacit_protocol::peg::vault::{DepositCoin, VaultKeys};
 use tacit_protocol::peg::{
     AnchorKeys, AnchorTip, DepositTerms, Exit, ExitScript, FeeRate, VaultTip, WithdrawalView,
 };
-use tacit_protocol::{F, peg::anchor::ANCHOR_AMOUNT};
+use tacit_protocol::{F, peg::anchor::ANCHOR_AMOUNT, testing::quorum};
 
 use crate::client::memory::MemoryBitcoin;
 use crate::coins::CoinBook;
@@ -47,7 +47,7 @@ impl World {
             script_pubkey: anchor_keys().script_pubkey(),
         };
         let anchor_outpoint = chain.pay(&anchor.script_pubkey, anchor.value);
-        let vault = chain.pay(&vault_script(federation().public_key()), Amount::from_sat(VAULT));
+        let vault = chain.pay(&vault_keys().script_pubkey(), Amount::from_sat(VAULT));
         for _ in 0..3 {
             chain.pay(&operator().output_script(), Amount::from_sat(COIN));
         }
@@ -105,6 +105,15 @@ pub(crate) fn anchor_keys() -> AnchorKeys {
         anchor: anchor_key().public_key(),
         federation: federation().public_key(),
         takeover_timelock: 1_008,
+    }
+}
+
+/// The vault's keys: three of five members, two of three recovery keys.
+pub(crate) fn vault_keys() -> VaultKeys {
+    VaultKeys {
+        federation: federation().public_key(),
+        backup: Some(quorum(3, &[71, 72, 73, 74, 75], 144)),
+        recovery: Some(quorum(2, &[81, 82, 83], 26_280)),
     }
 }
 

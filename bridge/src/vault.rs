@@ -260,7 +260,7 @@ impl VaultOperator {
         let pool = coins.spendable();
         let planned = plan_vault_tx(&VaultPlan {
             tip: snapshot.tip(),
-            federation: snapshot.federation(),
+            vault: snapshot.vault(),
             deposits: &deposits,
             withdrawals: &withdrawals,
             coins: &pool,
@@ -343,7 +343,7 @@ impl VaultOperator {
             let message = unsigned.sighash(input);
             let signature = match role {
                 InputRole::Operator => self.config.operator_key.sign_key_path(&message, None),
-                InputRole::Vault | InputRole::Deposit(_) => {
+                InputRole::Vault(_) | InputRole::Deposit(_) => {
                     federation.next().expect("they were counted above")
                 }
             };

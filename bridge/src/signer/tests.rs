@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use bitcoin::secp256k1::Secp256k1;
-use tacit_protocol::peg::vault::{DepositCoin, UnsignedVaultTx, VaultPlan, plan_vault_tx};
+use tacit_protocol::peg::vault::{DepositCoin, UnsignedVaultTx, VaultKeys, VaultPlan, plan_vault_tx};
 use tacit_protocol::peg::{FeeRate, VaultContext, VaultFault, WithdrawalView};
 use tacit_protocol::{Amount, Network};
 
 use super::{LocalSigner, LocalSignerOnMainnet, SignError, VaultSigner};
-use crate::fixture::{World, federation, key, rate, terms, withdrawal};
+use crate::fixture::{World, federation, key, rate, terms, vault_keys, withdrawal};
 use crate::keys::SigningKey;
 use crate::vault::{VaultSnapshot, VaultView, ViewError};
 
@@ -39,9 +39,19 @@ fn plan(
     withdrawals: &[(u64, WithdrawalView)],
     q: FeeRate,
 ) -> UnsignedVaultTx {
+    plan_from(&vault_keys(), world, deposits, withdrawals, q)
+}
+
+fn plan_from(
+    vault: &VaultKeys,
+    world: &World,
+    deposits: &[DepositCoin],
+    withdrawals: &[(u64, WithdrawalView)],
+    q: FeeRate,
+) -> UnsignedVaultTx {
     plan_vault_tx(&VaultPlan {
         tip: world.vault_tip,
-        federation: federation().public_key(),
+        vault,
         deposits,
         withdrawals,
         coins: &world.coins.spendable(),
@@ -62,7 +72,7 @@ fn setting() -> (World, Vec<DepositCoin>, Vec<(u64, WithdrawalView)>, VaultSnaps
     let snapshot = VaultSnapshot::new(
         world.coins.height(),
         world.vault_tip,
-        federation().public_key(),
+        vault_keys(),
         deposits.clone(),
         withdrawals.clone(),
     );
@@ -169,4 +179,26 @@ fn a_halted_a_blind_and_a_foreign_signer_refuse() {
     assert_eq!(blind.sign_vault(&tx), Err(SignError::View(error)));
     let foreign = signer_with(key(9), Ok(snapshot));
     assert!(matches!(foreign.sign_vault(&tx), Err(SignError::Key { .. })));
+}
+
+#[test]
+fn a_vault_of_other_leaves_is_refused() {
+    let (world, deposits, withdrawals, snapshot) = setting();
+    let honest = snapshot.vault().clone();
+    let others = [
+        VaultKeys::without_leaves(honest.federation),
+        VaultKeys {
+            backup: None,
+            ..honest.clone()
+        },
+        VaultKeys {
+            recovery: honest.backup.clone(),
+            ..honest
+        },
+    ];
+    for vault in others {
+        let tx = plan_from(&vault, &world, &deposits, &withdrawals, rate());
+        let refused = signer(snapshot.clone()).sign_vault(&tx);
+        assert_eq!(refused, Err(SignError::Fault(VaultFault::TipContents)));
+    }
 }
