@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use bitcoin::{Amount, OutPoint, ScriptBuf, TxOut, WScriptHash, hashes::Hash};
-use tacit_protocol::peg::vault::{DepositCoin, PlanError, Selection, UnsignedVaultTx, vault_script};
+use tacit_protocol::peg::vault::{DepositCoin, PlanError, Selection, UnsignedVaultTx, VaultKeys};
 use tacit_protocol::peg::{
     AnchorKeys, AnchorTip, DepositTerms, Exit, ExitScript, FeeRate, VaultTip, WithdrawalView,
 };
-use tacit_protocol::{F, peg::anchor::ANCHOR_AMOUNT};
+use tacit_protocol::{F, peg::anchor::ANCHOR_AMOUNT, testing::quorum};
 
 use crate::client::memory::MemoryBitcoin;
 use crate::coins::CoinBook;
@@ -49,7 +49,7 @@ impl World {
             script_pubkey: anchor_keys().script_pubkey(),
         };
         let anchor_outpoint = chain.pay(&anchor.script_pubkey, anchor.value);
-        let vault = chain.pay(&vault_script(federation().public_key()), Amount::from_sat(VAULT));
+        let vault = chain.pay(&vault_keys().script_pubkey(), Amount::from_sat(VAULT));
         for _ in 0..3 {
             chain.pay(&operator().output_script(), Amount::from_sat(COIN));
         }
@@ -110,6 +110,15 @@ pub(crate) fn anchor_keys() -> AnchorKeys {
     }
 }
 
+/// The vault's keys: three of five members, two of three recovery keys.
+pub(crate) fn vault_keys() -> VaultKeys {
+    VaultKeys {
+        federation: federation().public_key(),
+        backup: Some(quorum(3, &[71, 72, 73, 74, 75], 144)),
+        recovery: Some(quorum(2, &[81, 82, 83], 26_280)),
+    }
+}
+
 pub(crate) fn terms(tag: u8) -> DepositTerms {
     DepositTerms {
         federation: federation().public_key(),
@@ -145,13 +154,18 @@ pub(crate) fn propose(
     withdrawals: &[(u64, WithdrawalView)],
     rates: VaultRates,
 ) -> Result<(Proposal, UnsignedVaultTx), PlanError> {
-    let snapshot = VaultSnapshot::new(
-        world.coins.height(),
-        world.vault_tip,
-        federation().public_key(),
-        deposits.to_vec(),
-        withdrawals.to_vec(),
-    );
+    propose_from(vault_keys(), world, (deposits, withdrawals), rates)
+}
+
+/// The same of a vault with these keys.
+pub(crate) fn propose_from(
+    vault: VaultKeys,
+    world: &World,
+    (deposits, withdrawals): (&[DepositCoin], &[(u64, WithdrawalView)]),
+    rates: VaultRates,
+) -> Result<(Proposal, UnsignedVaultTx), PlanError> {
+    let (height, tip) = (world.coins.height(), world.vault_tip);
+    let snapshot = VaultSnapshot::new(height, tip, vault, deposits.to_vec(), withdrawals.to_vec());
     let selection = Selection {
         deposits: deposits.to_vec(),
         withdrawals: withdrawals.to_vec(),

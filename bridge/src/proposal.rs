@@ -84,7 +84,7 @@ impl Proposal {
     ) -> Result<(Self, UnsignedVaultTx), PlanError> {
         let unsigned = plan_vault_tx(&VaultPlan {
             tip: snapshot.tip(),
-            federation: snapshot.federation(),
+            vault: snapshot.vault(),
             deposits: &selection.deposits,
             withdrawals: &selection.withdrawals,
             coins: pool,

@@ -212,7 +212,7 @@ fn roles(
     snapshot: &VaultSnapshot,
     inputs: usize,
 ) -> Result<Vec<InputRole>, SignError> {
-    let mut roles = vec![InputRole::Vault];
+    let mut roles = vec![InputRole::Vault(snapshot.vault().merkle_root())];
     for swept in &effects.swept {
         let refused = || SignError::Deposit(swept.outpoint);
         let deposits = snapshot.deposits();

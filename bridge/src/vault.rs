@@ -119,11 +119,13 @@ pub struct VaultReport {
 impl VaultReport {
     /// The same of an attempt to replace this version, which is in the mempool.
     fn replacing(mut self, replaced: Txid) -> Self {
-        self.state = match self.state {
-            VaultState::Sent { txid, .. } if txid != replaced => VaultState::Bumped { txid, replaced },
-            VaultState::Sent { .. } | VaultState::Idle => VaultState::InMempool(replaced),
-            other => other,
-        };
+        if let VaultState::Sent { txid, .. } = self.state
+            && txid != replaced
+        {
+            self.state = VaultState::Bumped { txid, replaced };
+        } else if matches!(self.state, VaultState::Sent { .. } | VaultState::Idle) {
+            self.state = VaultState::InMempool(replaced);
+        }
         self
     }
 }
@@ -384,7 +386,7 @@ impl VaultOperator {
             let message = unsigned.sighash(input);
             let signature = match role {
                 InputRole::Operator => self.config.operator_key.sign_key_path(&message, None),
-                InputRole::Vault | InputRole::Deposit(_) => {
+                InputRole::Vault(_) | InputRole::Deposit(_) => {
                     federation.next().expect("they were counted above")
                 }
             };

@@ -7,6 +7,7 @@ mod real {
     mod anchor;
     mod client;
     mod deposit;
+    mod leaves;
     mod setting;
     mod vault;
 }

@@ -19,6 +19,7 @@ use tacit_bridge::client::{BitcoinClient, RpcClient as Bitcoin};
 use tacit_bridge::keys::SigningKey;
 use tacit_bridge::regtest::{Bitcoind, Faucet};
 use tacit_protocol::params::ChainParams;
+use tacit_protocol::peg::vault::VaultKeys;
 use tacit_protocol::{F, Network, field};
 use tacit_prover::KeyStore;
 use tacit_wallet::api::NodeApi;
@@ -87,7 +88,7 @@ impl LocalChain {
         faucet.mine(1)?;
         let public = GenesisKeys {
             anchor: keys[0].public_key(),
-            federation: keys[1].public_key(),
+            vault: VaultKeys::without_leaves(keys[1].public_key()),
         };
         let tx = faucet.build(genesis_outputs(&public))?;
         bitcoind.client().send(&tx)?;

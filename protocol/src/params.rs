@@ -18,7 +18,7 @@ use crate::field::F;
 use crate::hash::{B2, Label};
 
 /// The version of the rules that this code follows.
-pub const RULES_VERSION: u16 = 2;
+pub const RULES_VERSION: u16 = 3;
 
 /// Blocks after which a depositor can take a deposit back.
 pub const REFUND_TIMELOCK: u16 = 1_008;
@@ -28,6 +28,9 @@ pub const TAKEOVER_TIMELOCK: u16 = 1_008;
 
 /// Blocks after which a forced request must be honoured.
 pub const FORCED_WINDOW: u16 = 144;
+
+/// Blocks without a vault transaction after which the members' own keys can move the vault.
+pub const BACKUP_TIMELOCK: u16 = 144;
 
 /// The most entries of a fee table; a byte indexes it.
 pub const MAX_FEES: usize = 256;
@@ -62,6 +65,9 @@ pub enum ParamsError {
     /// A timelock of zero would not lock.
     #[error("timelocks and the forced window must be at least 1")]
     Timelock,
+    /// The recovery keys could move the vault while the members' own cannot.
+    #[error("the vault's recovery leaf must open later than its backup leaf; give it the longer timelock")]
+    RecoveryBeforeBackup,
     /// The fee table is empty, too long, not strictly increasing, or has an impossible amount.
     #[error("the fee table must hold 1 to {MAX_FEES} strictly increasing amounts")]
     FeeTable,

@@ -13,8 +13,10 @@ use crate::field::F;
 use crate::network::Network;
 use crate::note::{Commitment, Nullifier};
 use crate::params::{
-    ChainParams, FORCED_WINDOW, FeeTable, Genesis, REFUND_TIMELOCK, RULES_VERSION, TAKEOVER_TIMELOCK,
+    BACKUP_TIMELOCK, ChainParams, FORCED_WINDOW, FeeTable, Genesis, REFUND_TIMELOCK, RULES_VERSION,
+    TAKEOVER_TIMELOCK,
 };
+use crate::peg::vault::Quorum;
 use crate::transfer::{ProofBytes, Transfer, TransferBody};
 
 /// A key pair from a small number.
@@ -32,6 +34,17 @@ pub fn x_only(n: u8) -> XOnlyPublicKey {
     keypair(n).x_only_public_key().0
 }
 
+/// A quorum of the public keys of these numbers, in any order.
+///
+/// # Panics
+/// If there is no such quorum.
+#[must_use]
+pub fn quorum(threshold: u16, numbers: &[u8], timelock: u16) -> Quorum {
+    let mut keys: Vec<XOnlyPublicKey> = numbers.iter().map(|n| x_only(*n)).collect();
+    keys.sort_by_key(XOnlyPublicKey::serialize);
+    Quorum::new(threshold, keys, timelock).expect("a quorum")
+}
+
 /// An outpoint from a small number.
 #[must_use]
 pub fn outpoint(n: u8) -> OutPoint {
@@ -41,7 +54,7 @@ pub fn outpoint(n: u8) -> OutPoint {
     }
 }
 
-/// A regtest genesis with depth 1 and fees 0, 100, 1,000 sat.
+/// A regtest genesis with depth 1, fees 0, 100, 1,000 sat and both leaves in the vault's tree.
 ///
 /// # Panics
 /// Never: the values obey the rules.
@@ -62,6 +75,8 @@ pub fn genesis() -> Genesis {
         takeover_timelock: TAKEOVER_TIMELOCK,
         forced_window: FORCED_WINDOW,
         fee_table: FeeTable::new(&[0, 100, 1_000]).expect("increasing"),
+        vault_backup: Some(quorum(3, &[71, 72, 73, 74, 75], BACKUP_TIMELOCK)),
+        vault_recovery: Some(quorum(2, &[81, 82, 83], 26_280)),
     }
 }
 

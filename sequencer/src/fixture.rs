@@ -116,6 +116,8 @@ fn genesis() -> Genesis {
         takeover_timelock: 1_008,
         forced_window: 144,
         fee_table: FeeTable::new(&[0, 100, 200, 1_000]).expect("increasing"),
+        vault_backup: None,
+        vault_recovery: None,
     }
 }
 
@@ -416,12 +418,13 @@ impl Chain {
             txout,
         }];
         let rate = FeeRate::from_sat_per_kwu(250);
+        let vault = genesis.vault_keys();
         let plan = VaultPlan {
             tip: VaultTip {
                 outpoint: tip.outpoint,
                 amount: sats(tip.txout.value.to_sat()),
             },
-            federation: genesis.federation_key,
+            vault: &vault,
             deposits,
             withdrawals: &[],
             coins: &coins,

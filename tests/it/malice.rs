@@ -13,7 +13,7 @@ use tacit_protocol::batch::{Batch, DepositClaim, Payload};
 use tacit_protocol::encoding::Encode;
 use tacit_protocol::field;
 use tacit_protocol::peg::FeeRate;
-use tacit_protocol::peg::vault::{VaultMeta, vault_script};
+use tacit_protocol::peg::vault::VaultMeta;
 use tacit_verifier::chain::table;
 use tacit_wallet::api::{DepositStatus, NodeApi};
 
@@ -282,7 +282,7 @@ fn thefts(ground: &Ground) -> anyhow::Result<Vec<Theft>> {
         value: bitcoin::Amount::from_sat(sats),
         script_pubkey,
     };
-    let vault = |sats| output(sats, vault_script(genesis.federation_key));
+    let vault = |sats| output(sats, genesis.vault_keys().script_pubkey());
     let meta = |paid: Vec<u64>| -> anyhow::Result<TxOut> {
         let rate = FeeRate::from_sat_per_kwu(250);
         Ok(output(0, VaultMeta::new(0, rate, paid)?.to_script()))

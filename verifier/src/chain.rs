@@ -11,7 +11,7 @@ use tacit_protocol::encoding::Encode;
 use tacit_protocol::kv::{Delta, KvError, KvRead, Overlay};
 use tacit_protocol::ledger;
 use tacit_protocol::params::ChainParams;
-use tacit_protocol::peg::{BlockInput, TxInput, vault};
+use tacit_protocol::peg::{BlockInput, TxInput};
 use thiserror::Error;
 
 use crate::rules::Rules;
@@ -80,7 +80,7 @@ pub fn genesis(kv: &dyn KvRead, params: &ChainParams) -> Result<Delta, KvError> 
     );
     let vault = TxOut {
         value: bitcoin::Amount::from_sat(genesis.vault_amount.to_sat()),
-        script_pubkey: vault::vault_script(genesis.federation_key),
+        script_pubkey: genesis.vault_keys().script_pubkey(),
     };
     table::put_vault_tip(
         &mut overlay,

@@ -59,6 +59,8 @@ pub(crate) fn params(salt: u32) -> ChainParams {
         takeover_timelock: 1_008,
         forced_window: 144,
         fee_table: FeeTable::new(&[FEE, 10 * FEE]).unwrap(),
+        vault_backup: None,
+        vault_recovery: None,
     };
     ChainParams::new(genesis, Vec::new()).unwrap()
 }

@@ -11,7 +11,7 @@ use tacit_protocol::peg::{VaultTip, WithdrawalView};
 
 use super::{DeriveError, Proposal};
 use crate::client::BitcoinClient;
-use crate::fixture::{World, federation, propose, rate, terms, withdrawal};
+use crate::fixture::{World, propose, rate, terms, vault_keys, withdrawal};
 use crate::vault::{VaultRates, VaultSnapshot};
 
 struct Setting {
@@ -42,7 +42,7 @@ impl Setting {
     }
 
     fn snapshot_at(&self, tip: VaultTip) -> VaultSnapshot {
-        let (height, key) = (self.world.coins.height(), federation().public_key());
+        let (height, key) = (self.world.coins.height(), vault_keys());
         let (deposits, withdrawals) = (self.deposits.clone(), self.withdrawals.clone());
         VaultSnapshot::new(height, tip, key, deposits, withdrawals)
     }

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use bitcoin::secp256k1::Secp256k1;
 use tacit_protocol::Network;
-use tacit_protocol::peg::vault::{DepositCoin, UnsignedVaultTx};
+use tacit_protocol::peg::vault::{DepositCoin, UnsignedVaultTx, VaultKeys};
 use tacit_protocol::peg::{FeeRate, VaultContext, VaultFault, WithdrawalView};
 
 use super::{LocalSigner, LocalSignerOnMainnet, SignError, VaultSigner};
-use crate::fixture::{World, federation, key, propose, rate, terms, withdrawal};
+use crate::fixture::{World, federation, key, propose, propose_from, rate, terms, vault_keys, withdrawal};
 use crate::keys::SigningKey;
 use crate::proposal::Proposal;
 use crate::vault::{VaultRates, VaultSnapshot, VaultView, ViewError};
@@ -52,7 +52,7 @@ fn setting() -> (World, Vec<DepositCoin>, Vec<(u64, WithdrawalView)>, VaultSnaps
     let snapshot = VaultSnapshot::new(
         world.coins.height(),
         world.vault_tip,
-        federation().public_key(),
+        vault_keys(),
         deposits.clone(),
         withdrawals.clone(),
     );
@@ -166,4 +166,26 @@ fn a_halted_a_blind_and_a_foreign_signer_refuse() {
         foreign.sign_vault(&tx.0, &tx.1),
         Err(SignError::Key { .. })
     ));
+}
+
+#[test]
+fn a_vault_of_other_leaves_is_refused() {
+    let (world, deposits, withdrawals, snapshot) = setting();
+    let honest = snapshot.vault().clone();
+    let others = [
+        VaultKeys::without_leaves(honest.federation),
+        VaultKeys {
+            backup: None,
+            ..honest.clone()
+        },
+        VaultKeys {
+            recovery: honest.backup.clone(),
+            ..honest
+        },
+    ];
+    for vault in others {
+        let tx = propose_from(vault, &world, (&deposits, &withdrawals), VaultRates::at(rate())).unwrap();
+        let refused = signer(snapshot.clone()).sign_vault(&tx.0, &tx.1);
+        assert_eq!(refused, Err(SignError::Fault(VaultFault::TipContents)));
+    }
 }

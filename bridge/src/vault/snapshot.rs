@@ -4,7 +4,7 @@
 //! signatures look at the same state. Whoever follows the chain provides it as a [`VaultView`].
 
 use bitcoin::{Script, ScriptBuf, XOnlyPublicKey};
-use tacit_protocol::peg::vault::{DepositCoin, vault_script};
+use tacit_protocol::peg::vault::{DepositCoin, VaultKeys};
 use tacit_protocol::peg::{VaultContext, VaultTip, WithdrawalView};
 use thiserror::Error;
 
@@ -30,7 +30,7 @@ pub trait VaultView: Send + Sync {
 pub struct VaultSnapshot {
     height: u32,
     tip: VaultTip,
-    federation: XOnlyPublicKey,
+    vault: VaultKeys,
     script: ScriptBuf,
     deposits: Vec<DepositCoin>,
     withdrawals: Vec<(u64, WithdrawalView)>,
@@ -38,22 +38,22 @@ pub struct VaultSnapshot {
 }
 
 impl VaultSnapshot {
-    /// The state at `height`: the vault's confirmed tip, the federation's key, registered deposits
-    /// that may be swept, and withdrawals that are not paid.
+    /// The state at `height`: the vault's confirmed tip and its keys, registered deposits that may
+    /// be swept, and withdrawals that are not paid.
     #[must_use]
     pub fn new(
         height: u32,
         tip: VaultTip,
-        federation: XOnlyPublicKey,
+        vault: VaultKeys,
         deposits: Vec<DepositCoin>,
         mut withdrawals: Vec<(u64, WithdrawalView)>,
     ) -> Self {
         withdrawals.sort_by_key(|(index, _)| *index);
-        let script = vault_script(federation);
+        let script = vault.script_pubkey();
         Self {
             height,
             tip,
-            federation,
+            vault,
             script,
             deposits,
             withdrawals,
@@ -77,7 +77,13 @@ impl VaultSnapshot {
     /// The federation's key.
     #[must_use]
     pub fn federation(&self) -> XOnlyPublicKey {
-        self.federation
+        self.vault.federation
+    }
+
+    /// The keys of the vault's script.
+    #[must_use]
+    pub fn vault(&self) -> &VaultKeys {
+        &self.vault
     }
 
     /// Deposits that may be swept: registered, deep, not near their refund.

@@ -13,7 +13,9 @@ use super::{
     VaultState, VaultView, ViewError,
 };
 use crate::client::BitcoinClient;
-use crate::fixture::{VAULT, World, federation, first_output, key, operator, payee, rate, withdrawal};
+use crate::fixture::{
+    VAULT, World, federation, first_output, key, operator, payee, rate, vault_keys, withdrawal,
+};
 use crate::journal::Journal;
 use crate::proposal::Proposal;
 use crate::signer::{LocalSigner, SignError, VaultSigner};
@@ -51,8 +53,7 @@ impl Setting {
 
     fn snapshot(&self, deposits: &[DepositCoin], withdrawals: &[(u64, WithdrawalView)]) -> VaultSnapshot {
         let (height, tip) = (self.world.coins.height(), self.world.vault_tip);
-        let key = federation().public_key();
-        VaultSnapshot::new(height, tip, key, deposits.to_vec(), withdrawals.to_vec())
+        VaultSnapshot::new(height, tip, vault_keys(), deposits.to_vec(), withdrawals.to_vec())
     }
 
     fn tend_at(&mut self, snapshot: &VaultSnapshot, rate: FeeRate) -> VaultReport {

@@ -41,6 +41,8 @@ fn genesis(world: &World) -> Genesis {
         takeover_timelock: 1_008,
         forced_window: 144,
         fee_table: FeeTable::new(&[100]).unwrap(),
+        vault_backup: None,
+        vault_recovery: None,
     }
 }
 

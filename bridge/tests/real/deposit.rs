@@ -36,6 +36,8 @@ fn watcher(setting: &Setting, refund_timelock: u16) -> Watcher {
         takeover_timelock: 1_008,
         forced_window: 144,
         fee_table: FeeTable::new(&[100]).unwrap(),
+        vault_backup: None,
+        vault_recovery: None,
     };
     Watcher::new(setting.client(), setting.journal.clone(), &genesis)
 }

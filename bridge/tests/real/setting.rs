@@ -8,10 +8,10 @@ use tacit_bridge::coins::CoinBook;
 use tacit_bridge::journal::MemoryJournal;
 use tacit_bridge::keys::SigningKey;
 use tacit_bridge::regtest::{Bitcoind, BitcoindOptions, Faucet};
-use tacit_protocol::F;
 use tacit_protocol::peg::anchor::ANCHOR_AMOUNT;
-use tacit_protocol::peg::vault::{DepositCoin, vault_script};
+use tacit_protocol::peg::vault::{DepositCoin, VaultKeys};
 use tacit_protocol::peg::{AnchorKeys, AnchorTip, DepositTerms, FeeRate, TxInput, VaultTip};
+use tacit_protocol::{F, testing::quorum};
 
 /// 8 satoshi per virtual byte.
 pub(crate) fn rate() -> FeeRate {
@@ -47,6 +47,19 @@ pub(crate) fn terms(tag: u8, timelock: u16) -> DepositTerms {
     }
 }
 
+/// The members whose own keys are in the backup leaf, and the recovery keys.
+pub(crate) const MEMBERS: [u8; 5] = [71, 72, 73, 74, 75];
+pub(crate) const RECOVERY: [u8; 3] = [81, 82, 83];
+
+/// The vault's keys: three of five members after 5 blocks, two of three recovery keys after 10.
+pub(crate) fn vault_keys() -> VaultKeys {
+    VaultKeys {
+        federation: federation().public_key(),
+        backup: Some(quorum(3, &MEMBERS, 5)),
+        recovery: Some(quorum(2, &RECOVERY, 10)),
+    }
+}
+
 pub(crate) struct Setting {
     pub(crate) node: Bitcoind,
     pub(crate) faucet: Faucet,
@@ -73,7 +86,7 @@ impl Setting {
         };
         let vault = TxOut {
             value: Amount::ONE_BTC,
-            script_pubkey: vault_script(federation().public_key()),
+            script_pubkey: vault_keys().script_pubkey(),
         };
         let script = operator().output_script();
         let coin = TxOut {

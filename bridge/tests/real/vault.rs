@@ -11,7 +11,7 @@ use tacit_protocol::Network;
 use tacit_protocol::peg::vault::DepositCoin;
 use tacit_protocol::peg::{Exit, ExitScript, VaultEffects, WithdrawalView, check_vault_tx};
 
-use super::setting::{Setting, federation, key, operator, payee, rate};
+use super::setting::{Setting, federation, key, operator, payee, rate, vault_keys};
 
 struct View(VaultSnapshot);
 
@@ -21,7 +21,7 @@ impl VaultView for View {
     }
 }
 
-fn withdrawal(tag: u8, sats: u64) -> WithdrawalView {
+pub(crate) fn withdrawal(tag: u8, sats: u64) -> WithdrawalView {
     let amount = |sats| tacit_protocol::Amount::from_sat(sats).unwrap();
     let script = ExitScript::new(payee(tag)).unwrap();
     let exit = Exit::new(amount(sats), script, amount(5_000), key(tag).public_key()).unwrap();
@@ -34,16 +34,16 @@ fn withdrawal(tag: u8, sats: u64) -> WithdrawalView {
     }
 }
 
-fn snapshot(
+pub(crate) fn snapshot(
     setting: &Setting,
     deposits: &[DepositCoin],
     withdrawals: &[(u64, WithdrawalView)],
 ) -> VaultSnapshot {
-    let (height, key) = (setting.coins.height(), federation().public_key());
+    let height = setting.coins.height();
     VaultSnapshot::new(
         height,
         setting.vault,
-        key,
+        vault_keys(),
         deposits.to_vec(),
         withdrawals.to_vec(),
     )
@@ -66,7 +66,7 @@ fn tend(setting: &mut Setting, snapshot: &VaultSnapshot) -> VaultReport {
 }
 
 /// Mines a block and judges the vault transaction in it as a follower does.
-fn mine_and_check(setting: &mut Setting, snapshot: &VaultSnapshot) -> VaultEffects {
+pub(crate) fn mine_and_check(setting: &mut Setting, snapshot: &VaultSnapshot) -> VaultEffects {
     setting.mine(1);
     let tx = setting
         .spender_in_tip(setting.vault.outpoint)

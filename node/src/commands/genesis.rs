@@ -20,7 +20,7 @@ use tacit_protocol::params::{
     TAKEOVER_TIMELOCK,
 };
 use tacit_protocol::peg::anchor::{ANCHOR_AMOUNT, AnchorKeys};
-use tacit_protocol::peg::vault::vault_script;
+use tacit_protocol::peg::vault::VaultKeys;
 use tacit_protocol::{Amount, Network};
 use tacit_prover::{KeyStore, circuits};
 
@@ -76,12 +76,12 @@ pub struct GenesisArgs {
 }
 
 /// The public keys of a new chain.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct GenesisKeys {
     /// The sequencer's key.
     pub anchor: XOnlyPublicKey,
-    /// The federation's key.
-    pub federation: XOnlyPublicKey,
+    /// The federation's key and the leaves of the vault.
+    pub vault: VaultKeys,
 }
 
 /// Runs the command.
@@ -109,7 +109,7 @@ pub fn run(args: &GenesisArgs, global: &Global) -> anyhow::Result<ExitCode> {
     let circuits = circuit_keys(&store, &args.circuits)?;
     let keys = GenesisKeys {
         anchor: anchor.public_key(),
-        federation: federation.public_key(),
+        vault: VaultKeys::without_leaves(federation.public_key()),
     };
 
     let draft = out.with_extension("genesis-tx");
@@ -148,7 +148,7 @@ pub fn circuit_keys(store: &KeyStore, names: &[String]) -> anyhow::Result<Vec<Ci
 pub fn genesis_outputs(keys: &GenesisKeys) -> Vec<TxOut> {
     let anchor = AnchorKeys {
         anchor: keys.anchor,
-        federation: keys.federation,
+        federation: keys.vault.federation,
         takeover_timelock: TAKEOVER_TIMELOCK,
     };
     vec![
@@ -158,7 +158,7 @@ pub fn genesis_outputs(keys: &GenesisKeys) -> Vec<TxOut> {
         },
         TxOut {
             value: bitcoin::Amount::from_sat(VAULT_AMOUNT),
-            script_pubkey: vault_script(keys.federation),
+            script_pubkey: keys.vault.script_pubkey(),
         },
     ]
 }
@@ -242,13 +242,15 @@ pub fn assemble(
         anchor: OutPoint { txid, vout: 0 },
         vault: OutPoint { txid, vout: 1 },
         vault_amount: Amount::from_sat(VAULT_AMOUNT)?,
-        federation_key: keys.federation,
+        federation_key: keys.vault.federation,
         anchor_key: keys.anchor,
         finality_depth,
         refund_timelock: REFUND_TIMELOCK,
         takeover_timelock: TAKEOVER_TIMELOCK,
         forced_window: FORCED_WINDOW,
         fee_table: FeeTable::new(&FEES)?,
+        vault_backup: keys.vault.backup.clone(),
+        vault_recovery: keys.vault.recovery.clone(),
     };
     Ok(ChainParams::new(genesis, circuits)?)
 }

@@ -8,7 +8,6 @@ use bitcoin::{OutPoint, TxOut};
 use tacit_bridge::client::BitcoinClient;
 use tacit_protocol::params::ChainParams;
 use tacit_protocol::peg::anchor::ANCHOR_AMOUNT;
-use tacit_protocol::peg::vault::vault_script;
 
 /// Looks both outputs up in the block that the chain starts after.
 ///
@@ -22,7 +21,7 @@ pub(crate) fn check(client: &dyn BitcoinClient, params: &ChainParams) -> anyhow:
     };
     let vault = TxOut {
         value: bitcoin::Amount::from_sat(genesis.vault_amount.to_sat()),
-        script_pubkey: vault_script(genesis.federation_key),
+        script_pubkey: genesis.vault_keys().script_pubkey(),
     };
     check_output(client, params, "anchor", genesis.anchor, &anchor)?;
     check_output(client, params, "vault", genesis.vault, &vault)

@@ -12,6 +12,7 @@ use crate::params::{FeeTable, ParamsError, RULES_VERSION};
 use crate::peg::anchor::AnchorKeys;
 use crate::peg::deposit::DepositTerms;
 use crate::peg::exit::read_x_only;
+use crate::peg::vault::{Quorum, VaultKeys};
 
 /// The part of the parameters that never changes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +47,10 @@ pub struct Genesis {
     pub forced_window: u16,
     /// The fees a transfer may pay.
     pub fee_table: FeeTable,
+    /// Who can move the vault when the federation's key is lost; nobody if absent.
+    pub vault_backup: Option<Quorum>,
+    /// Who can move the vault when the federation is lost; nobody if absent.
+    pub vault_recovery: Option<Quorum>,
 }
 
 impl Genesis {
@@ -69,6 +74,11 @@ impl Genesis {
         if [self.refund_timelock, self.takeover_timelock, self.forced_window].contains(&0) {
             return Err(ParamsError::Timelock);
         }
+        if let (Some(backup), Some(recovery)) = (&self.vault_backup, &self.vault_recovery)
+            && recovery.timelock() <= backup.timelock()
+        {
+            return Err(ParamsError::RecoveryBeforeBackup);
+        }
         Ok(())
     }
 
@@ -79,6 +89,16 @@ impl Genesis {
             anchor: self.anchor_key,
             federation: self.federation_key,
             takeover_timelock: self.takeover_timelock,
+        }
+    }
+
+    /// The keys of the vault.
+    #[must_use]
+    pub fn vault_keys(&self) -> VaultKeys {
+        VaultKeys {
+            federation: self.federation_key,
+            backup: self.vault_backup.clone(),
+            recovery: self.vault_recovery.clone(),
         }
     }
 
@@ -115,6 +135,23 @@ fn read_outpoint(reader: &mut Reader<'_>) -> Result<OutPoint, DecodeError> {
     })
 }
 
+/// Appends a quorum behind a byte that says whether there is one.
+fn put_quorum(out: &mut Vec<u8>, quorum: Option<&Quorum>) {
+    out.push(u8::from(quorum.is_some()));
+    if let Some(quorum) = quorum {
+        quorum.encode_to(out);
+    }
+}
+
+/// Reads a quorum, if there is one.
+fn read_quorum(reader: &mut Reader<'_>) -> Result<Option<Quorum>, DecodeError> {
+    match reader.u8()? {
+        0 => Ok(None),
+        1 => Quorum::decode_from(reader).map(Some),
+        _ => Err(DecodeError::Unknown("presence of a quorum")),
+    }
+}
+
 impl Encode for Genesis {
     fn encode_to(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.rules_version.to_le_bytes());
@@ -136,6 +173,8 @@ impl Encode for Genesis {
             out.extend_from_slice(&number.to_le_bytes());
         }
         self.fee_table.encode_to(out);
+        put_quorum(out, self.vault_backup.as_ref());
+        put_quorum(out, self.vault_recovery.as_ref());
     }
 }
 
@@ -156,6 +195,8 @@ impl Decode for Genesis {
             takeover_timelock: reader.u16()?,
             forced_window: reader.u16()?,
             fee_table: FeeTable::decode_from(reader)?,
+            vault_backup: read_quorum(reader)?,
+            vault_recovery: read_quorum(reader)?,
         };
         genesis
             .check()

@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 use super::*;
 use crate::network::Network;
 use crate::peg::fixture::{key, outpoint, sats};
+use crate::peg::vault::VaultKeys;
+use crate::testing::quorum;
 
 fn genesis() -> Genesis {
     Genesis {
@@ -25,6 +27,17 @@ fn genesis() -> Genesis {
         takeover_timelock: TAKEOVER_TIMELOCK,
         forced_window: FORCED_WINDOW,
         fee_table: FeeTable::new(&[0, 10, 50, 100]).unwrap(),
+        vault_backup: Some(quorum(3, &[41, 42, 43, 44, 45], BACKUP_TIMELOCK)),
+        vault_recovery: Some(quorum(2, &[51, 52, 53], 26_280)),
+    }
+}
+
+/// The same without leaves in the vault's tree.
+fn without_leaves() -> Genesis {
+    Genesis {
+        vault_backup: None,
+        vault_recovery: None,
+        ..genesis()
     }
 }
 
@@ -58,14 +71,15 @@ fn the_file_and_the_bytes_round_trip() {
 
 #[test]
 fn the_genesis_encoding_has_the_documented_length() {
-    // version, network, start, two outpoints, amount, two keys, four numbers, table.
-    let length = 2 + 1 + 4 + 32 + 2 * 36 + 8 + 2 * 32 + 4 * 2 + 2 + 4 * 8;
-    assert_eq!(genesis().encode().len(), length);
+    // version, network, start, two outpoints, amount, two keys, four numbers, table, two quorums.
+    let length = 2 + 1 + 4 + 32 + 2 * 36 + 8 + 2 * 32 + 4 * 2 + 2 + 4 * 8 + 2;
+    assert_eq!(without_leaves().encode().len(), length);
+    assert_eq!(genesis().encode().len(), length + (6 + 5 * 32) + (6 + 3 * 32));
 }
 
 #[test]
 fn every_field_of_the_genesis_part_changes_the_identifier() {
-    let changes: [fn(&mut Genesis); 14] = [
+    let changes: [fn(&mut Genesis); 16] = [
         |g| g.rules_version += 1,
         |g| g.network = Network::Signet,
         |g| g.start_height += 1,
@@ -80,6 +94,8 @@ fn every_field_of_the_genesis_part_changes_the_identifier() {
         |g| g.takeover_timelock += 1,
         |g| g.forced_window += 1,
         |g| g.fee_table = FeeTable::new(&[0, 10, 50, 101]).unwrap(),
+        |g| g.vault_backup = None,
+        |g| g.vault_recovery = None,
     ];
     let id = |genesis: &Genesis| ChainId::of(genesis, &[]);
     let mut ids = HashSet::from([id(&genesis())]);
@@ -159,6 +175,8 @@ fn unknown_and_missing_fields_are_refused_everywhere() {
             "{error}"
         );
         let names = params_object(pointer);
+        // Leaves of the vault may be absent, which is another chain.
+        let optional = ["vault_backup", "vault_recovery"];
         for name in names {
             let remove = |file: &mut Value| {
                 file.pointer_mut(pointer)
@@ -167,7 +185,12 @@ fn unknown_and_missing_fields_are_refused_everywhere() {
                     .unwrap()
                     .remove(&name);
             };
-            assert!(matches!(read(remove), ParamsError::Json(_)), "{name}");
+            let error = read(remove);
+            if optional.contains(&name.as_str()) {
+                assert!(matches!(error, ParamsError::ChainId { .. }), "{name}: {error}");
+            } else {
+                assert!(matches!(error, ParamsError::Json(_)), "{name}: {error}");
+            }
         }
     }
 }
@@ -185,7 +208,7 @@ fn params_object(pointer: &str) -> Vec<String> {
 
 #[test]
 fn malformed_values_are_refused() {
-    let bad: [(&str, Value); 10] = [
+    let bad: [(&str, Value); 13] = [
         ("/chain_id", json!("00")),
         ("/genesis/network", json!("mainnet2")),
         ("/genesis/start_hash", json!("xyz")),
@@ -193,6 +216,9 @@ fn malformed_values_are_refused() {
         ("/genesis/federation_key", json!("ff".repeat(32))),
         ("/genesis/vault_amount", json!(2_100_000_000_000_001u64)),
         ("/genesis/finality_depth", json!(-1)),
+        ("/genesis/vault_backup/timelock", json!(0)),
+        ("/genesis/vault_backup/threshold", json!(6)),
+        ("/genesis/vault_recovery", json!([])),
         ("/circuits/0/verifying_key", json!("0")),
         ("/circuits/0/circuit_digest", json!("00".repeat(31))),
         ("/circuits/0/key_hash", json!("zz".repeat(32))),
@@ -232,6 +258,10 @@ fn each_rule_refuses_what_breaks_it() {
     );
     for name in ["refund_timelock", "takeover_timelock", "forced_window"] {
         assert_eq!(read(|f| f["genesis"][name] = json!(0)), ParamsError::Timelock);
+    }
+    for timelock in [144, 143] {
+        let early = |f: &mut Value| f["genesis"]["vault_recovery"]["timelock"] = json!(timelock);
+        assert_eq!(read(early), ParamsError::RecoveryBeforeBackup);
     }
     let name = |f: &mut Value| f["circuits"][0]["name"] = json!("Transfer v1");
     assert_eq!(read(name), ParamsError::CircuitName("Transfer v1".to_owned()));
@@ -297,10 +327,83 @@ fn encoded_genesis_parts_that_break_a_rule_are_refused() {
     };
     assert_eq!(refused(0, 9), DecodeError::OutOfRange("genesis parameter"));
     assert_eq!(refused(2, 4), DecodeError::Unknown("network"));
-    let table = good.len() - 4 * 8 - 2;
+    let table = good.len() - (7 + 5 * 32) - (7 + 3 * 32) - 4 * 8 - 2;
     assert_eq!(refused(table + 1, 2), DecodeError::OutOfRange("fee table"));
-    assert_eq!(refused(table, 3), DecodeError::TrailingBytes(8));
     assert_eq!(refused(table + 2, 60), DecodeError::OutOfRange("fee table"));
+    let fewer = [&good[..table], &[3, 0], &good[table + 2..]].concat();
+    assert_eq!(
+        Genesis::decode(&fewer).unwrap_err(),
+        DecodeError::Unknown("presence of a quorum"),
+        "the fourth fee is no quorum"
+    );
+}
+
+#[test]
+fn encoded_leaves_of_the_vault_are_present_or_absent_and_nothing_else() {
+    for changed in [
+        genesis(),
+        without_leaves(),
+        Genesis {
+            vault_backup: None,
+            ..genesis()
+        },
+        Genesis {
+            vault_recovery: None,
+            ..genesis()
+        },
+    ] {
+        assert_eq!(Genesis::decode(&changed.encode()).unwrap(), changed);
+    }
+    let bare = without_leaves().encode();
+    let (head, presence) = bare.split_at(bare.len() - 2);
+    assert_eq!(presence, [0, 0]);
+    let decode = |parts: &[&[u8]]| Genesis::decode(&[head, &parts.concat()].concat());
+    let (backup, recovery) = (
+        genesis().vault_backup.unwrap().encode(),
+        genesis().vault_recovery.unwrap().encode(),
+    );
+    assert_eq!(
+        decode(&[&[1], &backup, &[1], &recovery]).unwrap(),
+        genesis(),
+        "the backup leaf comes first"
+    );
+    let no_presence = DecodeError::Unknown("presence of a quorum");
+    for byte in [2, 255] {
+        assert_eq!(decode(&[&[byte, 0]]).unwrap_err(), no_presence);
+        assert_eq!(decode(&[&[0, byte]]).unwrap_err(), no_presence);
+    }
+    assert_eq!(decode(&[&[0, 0, 0]]).unwrap_err(), DecodeError::TrailingBytes(1));
+    let missing = decode(&[&[0]]).unwrap_err();
+    assert_eq!(missing, DecodeError::UnexpectedEnd { needed: 1 });
+    let swapped = decode(&[&[1], &recovery, &[1], &backup]).unwrap_err();
+    assert_eq!(swapped, DecodeError::OutOfRange("genesis parameter"));
+    let mut open = backup.clone();
+    open[..2].fill(0);
+    let refused = decode(&[&[1], &open, &[0]]).unwrap_err();
+    assert_eq!(refused, DecodeError::OutOfRange("quorum"));
+}
+
+#[test]
+fn leaves_of_the_vault_may_be_null_or_absent_in_the_file() {
+    let params = ChainParams::new(without_leaves(), Vec::new()).unwrap();
+    let mut file: Value = serde_json::from_str(&params.to_json()).unwrap();
+    let genesis = file["genesis"].as_object_mut().unwrap();
+    for name in ["vault_backup", "vault_recovery"] {
+        assert_eq!(genesis.remove(name), Some(Value::Null), "written as null");
+    }
+    assert_eq!(ChainParams::from_json(&file.to_string()).unwrap(), params);
+}
+
+#[test]
+fn the_vaults_keys_are_those_of_the_genesis_part() {
+    let keys = genesis().vault_keys();
+    assert_eq!(keys.federation, genesis().federation_key);
+    assert_eq!(
+        (keys.backup, keys.recovery),
+        (genesis().vault_backup, genesis().vault_recovery)
+    );
+    let bare = VaultKeys::without_leaves(genesis().federation_key);
+    assert_eq!(without_leaves().vault_keys(), bare);
 }
 
 #[test]

@@ -10,27 +10,28 @@
 //! ```
 //!
 //! Every version of a payout spends the same vault tip, so fee bumps and re-sends never pay twice.
-//! [`meta`] is the OP_RETURN, [`check`] judges a confirmed transaction, [`select`] and [`build`]
-//! make one. Specification: `docs/spec/bitcoin.md`.
+//! [`tree`] is the script of the output, [`meta`] the OP_RETURN; [`check`] judges a confirmed
+//! transaction, [`select`] and [`build`] make one. Specification: `docs/spec/bitcoin.md`.
 
+use bitcoin::OutPoint;
 use bitcoin::transaction::Version;
-use bitcoin::{OutPoint, ScriptBuf, XOnlyPublicKey};
 use thiserror::Error;
 
 use crate::amount::Amount;
 use crate::peg::exit::ExitScript;
 use crate::peg::fees::FeeRate;
-use crate::peg::taproot::output_script;
 
 pub mod build;
 pub mod check;
 pub mod meta;
 pub mod select;
+pub mod tree;
 
 pub use build::{DepositCoin, InputRole, PlanError, UnsignedVaultTx, VaultPlan, plan_vault_tx};
 pub use check::{PaidWithdrawal, SweptDeposit, VaultContext, VaultEffects, VaultFault, check_vault_tx};
 pub use meta::{MetaError, VaultMeta};
 pub use select::{Held, Selection, select_vault};
+pub use tree::{LeafSpend, LeafSpendError, Quorum, QuorumError, VaultKeys, VaultLeaf};
 
 /// Version of vault transactions: TRUC, so that nobody can pin them by fat or long descendants.
 pub const VAULT_TX_VERSION: Version = Version(3);
@@ -40,12 +41,6 @@ pub const MAX_VAULT_WEIGHT: u32 = 40_000;
 
 /// Value of the optional pay-to-anchor output.
 pub const P2A_AMOUNT: bitcoin::Amount = bitcoin::Amount::from_sat(240);
-
-/// The vault's output script: the federation's key, without a script tree in version 1.
-#[must_use]
-pub fn vault_script(federation: XOnlyPublicKey) -> ScriptBuf {
-    output_script(federation, None)
-}
 
 /// The UTXO that holds all the money.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

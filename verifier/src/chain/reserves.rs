@@ -7,7 +7,6 @@
 use tacit_protocol::kv::{KvError, KvRead};
 use tacit_protocol::ledger;
 use tacit_protocol::params::ChainParams;
-use tacit_protocol::peg::vault::vault_script;
 
 use super::{require_tip, table};
 
@@ -54,7 +53,7 @@ impl Reserves {
 pub fn reserves(kv: &dyn KvRead, params: &ChainParams) -> Result<Reserves, KvError> {
     let tip = require_tip(table::vault_tip(kv))?.txout;
     // After a fault the tip may be anybody's; only money under the vault's script counts.
-    let ours = tip.script_pubkey == vault_script(params.genesis().federation_key);
+    let ours = tip.script_pubkey == params.genesis().vault_keys().script_pubkey();
     let mut reserves = Reserves {
         vault: if ours { tip.value.to_sat() } else { 0 },
         supply: ledger::tip(kv)?.supply.to_sat(),

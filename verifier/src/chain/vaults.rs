@@ -6,7 +6,7 @@ use bitcoin::{OutPoint, Script, ScriptBuf, TxOut};
 use tacit_protocol::Amount;
 use tacit_protocol::kv::{KvError, KvRead, Overlay};
 use tacit_protocol::params::ChainParams;
-use tacit_protocol::peg::vault::{VaultEffects, vault_script};
+use tacit_protocol::peg::vault::VaultEffects;
 use tacit_protocol::peg::{TxInput, VaultContext, VaultTip, WithdrawalView, check_vault_tx};
 
 use super::records::{Fault, Payout, Place, Swept, Tip, VaultRecord};
@@ -30,7 +30,7 @@ impl<'a> VaultStateView<'a> {
     pub fn new(kv: &'a dyn KvRead, params: &'a ChainParams, height: u32) -> Result<Self, KvError> {
         let tip = require_tip(table::vault_tip(kv))?;
         let amount = Amount::from_sat(tip.txout.value.to_sat()).map_err(|e| KvError::corrupt(b"Q", e))?;
-        let script = vault_script(params.genesis().federation_key);
+        let script = params.genesis().vault_keys().script_pubkey();
         let tip = VaultTip {
             outpoint: tip.outpoint,
             amount,
@@ -136,7 +136,7 @@ fn apply(
         table::put_withdrawal(kv, paid.index, &withdrawal);
     }
     let tip = effects.new_tip;
-    let script_pubkey = vault_script(params.genesis().federation_key);
+    let script_pubkey = params.genesis().vault_keys().script_pubkey();
     let txout = TxOut {
         value: bitcoin::Amount::from_sat(tip.amount.to_sat()),
         script_pubkey,

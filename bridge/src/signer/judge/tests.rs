@@ -9,7 +9,7 @@ use tacit_protocol::peg::vault::{DepositCoin, UnsignedVaultTx};
 use tacit_protocol::peg::{FeeRate, WithdrawalView};
 
 use super::{Judge, OutflowCap, Refusal, SignerView, SigningPolicy};
-use crate::fixture::{World, federation, propose, rate, terms, withdrawal};
+use crate::fixture::{World, propose, rate, terms, vault_keys, withdrawal};
 use crate::journal::MemoryJournal;
 use crate::proposal::Proposal;
 use crate::vault::{VaultRates, VaultSnapshot, VaultView, ViewError};
@@ -83,7 +83,7 @@ impl Setting {
         VaultSnapshot::new(
             self.world.coins.height(),
             self.world.vault_tip,
-            federation().public_key(),
+            vault_keys(),
             self.deposits.clone(),
             self.withdrawals.clone(),
         )

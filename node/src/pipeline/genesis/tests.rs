@@ -11,7 +11,7 @@ fn honest() -> (MemoryBitcoin, Genesis) {
     let (chain, base) = (MemoryBitcoin::new(), testing::genesis());
     let anchor = chain.pay(&base.anchor_keys().script_pubkey(), ANCHOR_AMOUNT);
     let value = bitcoin::Amount::from_sat(base.vault_amount.to_sat());
-    let vault = chain.pay(&vault_script(base.federation_key), value);
+    let vault = chain.pay(&base.vault_keys().script_pubkey(), value);
     let start_hash = chain.mine(1)[0];
     chain.mine(2);
     let genesis = Genesis {
@@ -38,10 +38,12 @@ fn genesis_outputs_that_are_on_bitcoin_as_stated_are_accepted() {
 #[test]
 fn a_chain_file_that_names_other_outputs_is_refused_at_the_start() {
     type Lie = (&'static str, fn(&mut Genesis, &MemoryBitcoin));
-    let lies: [Lie; 6] = [
+    let lies: [Lie; 8] = [
         ("anchor", |g, _| g.anchor.vout += 7),
         ("vault", |g, _| g.vault.vout += 7),
         ("vault", |g, _| g.vault_amount = Amount::from_sat(999).unwrap()),
+        ("vault", |g, _| g.vault_backup = None),
+        ("vault", |g, _| g.vault_recovery = None),
         ("anchor", |g, _| g.takeover_timelock += 1),
         ("anchor", |g, _| (g.anchor, g.vault) = (g.vault, g.anchor)),
         ("anchor", |g, chain| {

@@ -92,8 +92,8 @@ impl VaultView for StateView {
             .sweepable(self)
             .map_err(|e| ViewError(e.to_string()))?;
         let withdrawals = self.unpaid(cursor.height).map_err(|e| failed(&e))?;
-        let federation = self.rules.params().genesis().federation_key;
-        let snapshot = VaultSnapshot::new(cursor.height, tip, federation, deposits, withdrawals);
+        let vault = self.rules.params().genesis().vault_keys();
+        let snapshot = VaultSnapshot::new(cursor.height, tip, vault, deposits, withdrawals);
         Ok(match self.halted().map_err(|e| failed(&e))? {
             Some(reason) => snapshot.halt(reason),
             None => snapshot,

@@ -7,7 +7,7 @@ use bitcoin::absolute::LockTime;
 use bitcoin::secp256k1::Message;
 use bitcoin::secp256k1::schnorr::Signature;
 use bitcoin::taproot::TapNodeHash;
-use bitcoin::{OutPoint, Script, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Witness, XOnlyPublicKey};
+use bitcoin::{OutPoint, Script, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Witness};
 use thiserror::Error;
 
 use crate::amount::Amount;
@@ -17,8 +17,7 @@ use crate::peg::fees::{FeeRate, deposit_is_sweepable};
 use crate::peg::taproot::{KEY_INPUT_WEIGHT, dummy_key_path_witness, key_path_sighash, key_path_witness};
 use crate::peg::vault::meta::{MAX_BITMAP, MetaError, VaultMeta};
 use crate::peg::vault::{
-    HeldReason, MAX_VAULT_WEIGHT, P2A_AMOUNT, VAULT_TX_VERSION, VaultTip, WithdrawalView, eligible,
-    vault_script,
+    HeldReason, MAX_VAULT_WEIGHT, P2A_AMOUNT, VAULT_TX_VERSION, VaultKeys, VaultTip, WithdrawalView, eligible,
 };
 
 /// Why a plan gives no transaction.
@@ -74,8 +73,8 @@ pub struct DepositCoin {
 pub struct VaultPlan<'a> {
     /// The vault's UTXO.
     pub tip: VaultTip,
-    /// The federation's key.
-    pub federation: XOnlyPublicKey,
+    /// The keys of the vault's script.
+    pub vault: &'a VaultKeys,
     /// Deposits to sweep, in any order.
     pub deposits: &'a [DepositCoin],
     /// Withdrawals to pay, in any order.
@@ -97,8 +96,8 @@ pub struct VaultPlan<'a> {
 /// Who signs an input, and with which tweak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InputRole {
-    /// The federation, tweaked without a script tree.
-    Vault,
+    /// The federation, tweaked by the vault's tree if it has leaves.
+    Vault(Option<TapNodeHash>),
     /// The federation, tweaked by the deposit's tree.
     Deposit(TapNodeHash),
     /// The operator, tweaked without a script tree.
@@ -110,8 +109,9 @@ impl InputRole {
     #[must_use]
     pub fn merkle_root(self) -> Option<TapNodeHash> {
         match self {
+            Self::Vault(root) => root,
             Self::Deposit(root) => Some(root),
-            Self::Vault | Self::Operator => None,
+            Self::Operator => None,
         }
     }
 }
@@ -204,7 +204,7 @@ pub fn plan_vault_tx(plan: &VaultPlan<'_>) -> Result<UnsignedVaultTx, PlanError>
     for _ in &deposits {
         shares = shares.checked_add(deposit_share).ok_or(PlanError::Overflow)?;
     }
-    let script = vault_script(plan.federation);
+    let script = plan.vault.script_pubkey();
     let mut output = vec![
         to_txout(vault_after(plan, &deposits)?, script.clone()),
         to_txout(Amount::ZERO, meta.to_script()),
@@ -221,7 +221,7 @@ pub fn plan_vault_tx(plan: &VaultPlan<'_>) -> Result<UnsignedVaultTx, PlanError>
     draft.input(
         plan.tip.outpoint,
         to_txout(plan.tip.amount, script),
-        InputRole::Vault,
+        InputRole::Vault(plan.vault.merkle_root()),
     );
     for deposit in deposits {
         let txout = to_txout(deposit.amount, deposit.terms.script_pubkey());

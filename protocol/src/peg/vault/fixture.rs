@@ -10,9 +10,9 @@ use crate::peg::deposit::DepositTerms;
 use crate::peg::fees::FeeRate;
 use crate::peg::fixture::{coin, exit_script, key, key_script, outpoint, sats};
 use crate::peg::vault::{
-    DepositCoin, UnsignedVaultTx, VaultContext, VaultPlan, VaultTip, WithdrawalView, plan_vault_tx,
-    vault_script,
+    DepositCoin, UnsignedVaultTx, VaultContext, VaultKeys, VaultPlan, VaultTip, WithdrawalView, plan_vault_tx,
 };
+use crate::testing::quorum;
 
 /// Number of the federation's key.
 pub(crate) const FEDERATION: u8 = 1;
@@ -39,6 +39,15 @@ impl VaultContext for TestContext {
 
     fn withdrawal(&self, index: u64) -> Option<WithdrawalView> {
         self.withdrawals.get(&index).cloned()
+    }
+}
+
+/// A vault with both leaves: three of five members, two of three recovery keys.
+pub(crate) fn vault_keys() -> VaultKeys {
+    VaultKeys {
+        federation: key(FEDERATION),
+        backup: Some(quorum(3, &[41, 42, 43, 44, 45], 144)),
+        recovery: Some(quorum(2, &[51, 52, 53], 26_280)),
     }
 }
 
@@ -87,6 +96,7 @@ pub(crate) struct Judged {
 /// Owned parts of a plan.
 #[derive(Clone, Debug)]
 pub(crate) struct Parts {
+    pub(crate) vault: VaultKeys,
     pub(crate) deposits: Vec<DepositCoin>,
     pub(crate) withdrawals: Vec<(u64, WithdrawalView)>,
     pub(crate) coins: Vec<Coin>,
@@ -101,6 +111,7 @@ impl Parts {
     /// Two deposits, two withdrawals, a coin, a pay-to-anchor output, change and a top-up.
     pub(crate) fn valid() -> Self {
         Self {
+            vault: vault_keys(),
             deposits: vec![deposit(20, 50_000), deposit(10, 80_000)],
             withdrawals: vec![
                 (5, withdrawal(5, 60_000, 2_000)),
@@ -118,7 +129,7 @@ impl Parts {
     pub(crate) fn plan(&self) -> VaultPlan<'_> {
         VaultPlan {
             tip: tip(),
-            federation: key(FEDERATION),
+            vault: &self.vault,
             deposits: &self.deposits,
             withdrawals: &self.withdrawals,
             coins: &self.coins,
@@ -133,7 +144,7 @@ impl Parts {
     pub(crate) fn context(&self) -> TestContext {
         TestContext {
             tip: tip(),
-            script: vault_script(key(FEDERATION)),
+            script: self.vault.script_pubkey(),
             withdrawals: self.withdrawals.iter().cloned().collect(),
         }
     }

@@ -1,7 +1,7 @@
 //! Tests of what makes a withdrawal eligible.
 
 use super::*;
-use crate::peg::fixture::{key, sats};
+use crate::peg::fixture::sats;
 use crate::peg::vault::fixture::withdrawal;
 
 #[test]
@@ -23,11 +23,4 @@ fn a_withdrawal_is_eligible_while_its_share_fits_its_limit() {
         ..shallow
     };
     assert_eq!(eligible(&paid, q), Err(HeldReason::Paid));
-}
-
-#[test]
-fn the_vault_is_the_federations_taproot_key() {
-    let script = vault_script(key(1));
-    assert!(script.is_p2tr());
-    assert_ne!(script, vault_script(key(2)));
 }

@@ -289,7 +289,7 @@ impl Chain {
                 outpoint: tip.outpoint,
                 amount: sats(tip.txout.value.to_sat()),
             },
-            federation: genesis.federation_key,
+            vault: &genesis.vault_keys(),
             deposits: &deposits,
             withdrawals,
             coins: &coins,

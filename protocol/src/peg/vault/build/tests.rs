@@ -6,12 +6,22 @@ use super::*;
 use crate::peg::coins::CoinError;
 use crate::peg::fixture::{coin, key_script, sats, sign, verifies};
 use crate::peg::vault::check_vault_tx;
-use crate::peg::vault::fixture::{FEDERATION, OPERATOR, Parts, deposit, tip, withdrawal};
+use crate::peg::vault::fixture::{FEDERATION, OPERATOR, Parts, deposit, tip, vault_keys, withdrawal};
 
 #[test]
 fn every_input_is_signed_by_its_owner_with_the_right_tweak() {
     let parts = Parts::valid();
+    let without_leaves = Parts {
+        vault: VaultKeys::without_leaves(parts.vault.federation),
+        ..parts.clone()
+    };
+    owners_sign(&parts);
+    owners_sign(&without_leaves);
+}
+
+fn owners_sign(parts: &Parts) {
     let unsigned = plan_vault_tx(&parts.plan()).unwrap();
+    assert_eq!(unsigned.roles()[0], InputRole::Vault(parts.vault.merkle_root()));
     let signatures: Vec<Signature> = unsigned
         .roles()
         .iter()
@@ -121,6 +131,7 @@ fn parts() -> impl Strategy<Value = Parts> {
     let coins = prop::collection::btree_map(100u8..200, 1_000u64..200_000, 0..6);
     let rates = (0u32..6_000, 0u32..12_000, 0u64..2_000, any::<bool>());
     (deposits, withdrawals, coins, rates).prop_map(|(deposits, withdrawals, coins, rates)| Parts {
+        vault: vault_keys(),
         deposits: deposits
             .into_iter()
             .map(|(n, amount)| deposit(n, amount))
