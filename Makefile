@@ -10,7 +10,7 @@ ENV := . scripts/env.sh &&
 
 .PHONY: help
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: ## install and build what Tacit needs: packages, bitcoind, the test runner, snarkjs
@@ -25,6 +25,11 @@ build: ## compile the whole workspace
 demo: ## watch the rollup at work on a private Bitcoin chain; the record goes to target/demo
 	@scripts/setup.sh --meanwhile cargo build -p tacit-node $(CARGO_FLAGS)
 	@$(ENV) "$$CARGO_TARGET_DIR/debug/tacit" demo --out target/demo
+
+.PHONY: demo-federation
+demo-federation: ## watch five signers pay while one is dead and one lies; the record goes to target/demo-federation
+	@scripts/setup.sh --meanwhile cargo build -p tacit-node $(CARGO_FLAGS)
+	@$(ENV) "$$CARGO_TARGET_DIR/debug/tacit" demo --federation --out target/demo-federation
 
 .PHONY: test
 test: ## run every test, those against a real bitcoind included

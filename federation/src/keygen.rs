@@ -246,6 +246,11 @@ impl Agreement {
         self.transcript
     }
 
+    /// All other members.
+    pub fn others(&self) -> impl Iterator<Item = MemberId> + use<> {
+        self.share.roster().others(self.share.member())
+    }
+
     /// Takes in the hashes of all others; only now is there a share to use.
     ///
     /// # Errors

@@ -217,6 +217,32 @@ impl Session {
         }
     }
 
+    /// Whether answers to this step are still waited for.
+    #[must_use]
+    pub fn is_at(&self, step: Step) -> bool {
+        let open = match self.phase {
+            Phase::Committing(_) | Phase::Signing { .. } => true,
+            Phase::Done(_) | Phase::Failed => false,
+        };
+        open && step == self.step
+    }
+
+    /// This member will not answer: its connection failed. Ignored if it was not asked in this step.
+    pub fn lost(&mut self, step: Step, from: MemberId) {
+        match self.todo() {
+            Todo::Commit { step: at, members } if at == step && members.contains(&from) => {
+                self.excluded.insert(from, Exclusion::Late);
+                self.fail_if_too_few();
+            }
+            Todo::Sign {
+                step: at, members, ..
+            } if at == step && members.contains(&from) => {
+                self.again_without([(from, Exclusion::Late)]);
+            }
+            Todo::Commit { .. } | Todo::Sign { .. } | Todo::Done(_) | Todo::Failed => {}
+        }
+    }
+
     /// Whoever was asked in this step and has not answered is late, and is not waited for any longer. With
     /// fewer than `t` answers to the first question the session fails: nobody else is left to ask.
     pub fn give_up_waiting(&mut self, step: Step) {

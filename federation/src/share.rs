@@ -19,6 +19,7 @@ use crate::roster::{MemberId, Roster, RosterError};
 use crate::wire::Message;
 
 mod file;
+mod group;
 
 pub use file::{ShareFile, ShareFileError, Stored};
 
@@ -31,6 +32,11 @@ pub enum ShareError {
     /// Other bytes than a share's.
     #[error("this is no key share of a member: {0}")]
     Magic(&'static str),
+    /// Other bytes than a group's.
+    #[error(
+        "this is no group key of a federation: it begins with other bytes; pass the file that `tacit federation join` wrote"
+    )]
+    NotAGroup,
     /// A version that this program does not know.
     #[error("the share has version {0}, this program knows {VERSION}; use the program that wrote it")]
     Version(u16),
@@ -180,11 +186,7 @@ impl KeyShare {
         let mut out = Zeroizing::new(Vec::with_capacity(16 * 1024));
         out.extend_from_slice(MAGIC);
         out.extend_from_slice(&VERSION.to_le_bytes());
-        out.extend_from_slice(&self.roster().threshold().to_le_bytes());
-        out.extend_from_slice(&self.roster().size().to_le_bytes());
-        for name in self.roster().names() {
-            put(&mut out, name.as_bytes());
-        }
+        put_roster(&mut out, self.roster());
         out.extend_from_slice(&self.member.number().to_le_bytes());
         put(&mut out, &Zeroizing::new(self.key.encode()));
         put(&mut out, &self.group.public.encode());
@@ -206,13 +208,7 @@ impl KeyShare {
         if version != VERSION {
             return Err(ShareError::Version(version));
         }
-        let (threshold, members) = (reader.u16()?, reader.u16()?);
-        let mut names = Vec::new();
-        for _ in 0..members {
-            let name = std::str::from_utf8(get(&mut reader)?);
-            names.push(name.map_err(|_| ShareError::Inconsistent("a name"))?.to_owned());
-        }
-        let roster = Roster::new(threshold, names)?;
+        let roster = read_roster(&mut reader)?;
         let member = MemberId::new(reader.u16()?).ok_or(ShareError::Inconsistent("the member's number"))?;
         let key =
             KeyPackage::decode(get(&mut reader)?).map_err(|_| ShareError::Inconsistent("the secret"))?;
@@ -226,6 +222,24 @@ impl KeyShare {
         }
         Self::new(roster, member, key, public)
     }
+}
+
+fn put_roster(out: &mut Vec<u8>, roster: &Roster) {
+    out.extend_from_slice(&roster.threshold().to_le_bytes());
+    out.extend_from_slice(&roster.size().to_le_bytes());
+    for name in roster.names() {
+        put(out, name.as_bytes());
+    }
+}
+
+fn read_roster(reader: &mut Reader<'_>) -> Result<Roster, ShareError> {
+    let (threshold, members) = (reader.u16()?, reader.u16()?);
+    let mut names = Vec::new();
+    for _ in 0..members {
+        let name = std::str::from_utf8(get(reader)?);
+        names.push(name.map_err(|_| ShareError::Inconsistent("a name"))?.to_owned());
+    }
+    Ok(Roster::new(threshold, names)?)
 }
 
 fn put(out: &mut Vec<u8>, bytes: &[u8]) {

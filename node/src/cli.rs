@@ -52,7 +52,10 @@ impl Cli {
     /// The log filter: as asked for, else what suits the command.
     #[must_use]
     pub fn log_filter(&self) -> &str {
-        let service = matches!(self.command, Command::Node(_) | Command::Sequencer(_));
+        let service = matches!(
+            self.command,
+            Command::Node(_) | Command::Sequencer(_) | Command::Signer(_)
+        );
         self.global
             .log
             .as_deref()
@@ -69,6 +72,12 @@ pub enum Command {
     Node(commands::run::RunArgs),
     /// Run a sequencer: a full node that also batches, proves, anchors and pays
     Sequencer(commands::run::RunArgs),
+    /// Run a signer: a full node that signs for the federation what it has verified itself
+    Signer(commands::run::RunArgs),
+    /// Found a federation, generate its key, look after its signers
+    Federation(commands::federation::FederationArgs),
+    /// Look at the bridge: what the vault does, who waits, how the signers are
+    Bridge(commands::bridge::BridgeArgs),
     /// Keep a wallet: addresses, deposits, private payments, withdrawals
     Wallet(commands::wallet::WalletArgs),
     /// Re-derive the whole state from Bitcoin alone and verify every proof and the reserves

@@ -5,8 +5,10 @@ use std::process::ExitCode;
 use crate::cli::{Cli, Command};
 
 pub mod audit;
+pub mod bridge;
 mod config;
 pub mod demo;
+pub mod federation;
 pub mod genesis;
 pub mod keys;
 pub mod prover;
@@ -23,6 +25,9 @@ pub fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Demo(args) => demo::run(&args),
         Command::Node(args) => run::run(&args, &global, crate::config::Role::Node),
         Command::Sequencer(args) => run::run(&args, &global, crate::config::Role::Sequencer),
+        Command::Signer(args) => run::run(&args, &global, crate::config::Role::Signer),
+        Command::Federation(args) => federation::run(&args, &global),
+        Command::Bridge(args) => bridge::run(&args, &global),
         Command::Wallet(args) => wallet::run(&args, &global),
         Command::Audit(args) => audit::run(&args, &global),
         Command::Keys(args) => keys::run(&args, &global),

@@ -21,6 +21,8 @@ pub enum Role {
     Node,
     /// A full node that writes batches and pays withdrawals.
     Sequencer,
+    /// A full node that signs for the federation.
+    Signer,
 }
 
 /// Why a configuration is refused.
@@ -82,6 +84,8 @@ pub struct Config {
     pub rpc: RpcConfig,
     /// What only a sequencer needs.
     pub sequencer: Option<SequencerConfig>,
+    /// What only a member of the federation needs.
+    pub signer: Option<SignerConfig>,
 }
 
 /// The Bitcoin node this process trusts.
@@ -128,7 +132,18 @@ pub struct SequencerConfig {
     /// Secret key of the anchor chain, 64 hex digits, mode 0600; it also signs receipts.
     pub anchor_key_file: PathBuf,
     /// Secret key of the vault, mode 0600: a single local signer, INSECURE for other people's money.
-    pub federation_key_file: PathBuf,
+    /// Without it the federation of the next three fields signs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub federation_key_file: Option<PathBuf>,
+    /// The federation file: who the signers are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub federation_file: Option<PathBuf>,
+    /// The federation's public key, as `tacit federation join` wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group_file: Option<PathBuf>,
+    /// Secret of this sequencer's identity among the signers, mode 0600.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity_file: Option<PathBuf>,
     /// Secret key of the operator's own coins, which pay miners; mode 0600.
     pub operator_key_file: PathBuf,
     /// Public key that fee notes are paid to: `tacit wallet fee-key` prints a wallet's.
@@ -148,7 +163,40 @@ pub struct SequencerConfig {
     pub crash_at: Option<String>,
 }
 
+/// What only a member of the federation needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignerConfig {
+    /// The federation file: who the members are.
+    pub federation_file: PathBuf,
+    /// Secret of this member's identity on connections, mode 0600.
+    pub identity_file: PathBuf,
+    /// This member's share of the key, encrypted.
+    pub share_file: PathBuf,
+    /// A file with the passphrase of the share, mode 0600; else `TACIT_PASSPHRASE`, else it is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passphrase_file: Option<PathBuf>,
+    /// Address to listen on, if not the one that the federation file tells the others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listen: Option<String>,
+    /// Highest fee rate that is signed, in satoshi per virtual byte.
+    #[serde(default = "defaults::fee_ceiling")]
+    pub fee_ceiling: u32,
+    /// Satoshi that may leave the vault within `outflow_blocks`; payouts above it are delayed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outflow_cap: Option<u64>,
+    /// Blocks over which `outflow_cap` counts.
+    #[serde(default = "defaults::outflow_blocks")]
+    pub outflow_blocks: u32,
+}
+
 mod defaults {
+    pub(super) fn fee_ceiling() -> u32 {
+        200
+    }
+    pub(super) fn outflow_blocks() -> u32 {
+        144
+    }
     pub(super) fn seal_after_ms() -> u64 {
         30_000
     }
@@ -174,6 +222,7 @@ impl Default for Config {
             bitcoind: BitcoindConfig::default(),
             rpc: RpcConfig::default(),
             sequencer: None,
+            signer: None,
         }
     }
 }
@@ -262,6 +311,17 @@ impl Config {
         self.sequencer.as_ref().ok_or(ConfigError::Missing {
             field: "[sequencer]",
             remedy: "a sequencer needs its keys; `tacit config` shows the section",
+        })
+    }
+
+    /// The signer's part.
+    ///
+    /// # Errors
+    /// [`ConfigError::Missing`].
+    pub fn signer(&self) -> Result<&SignerConfig, ConfigError> {
+        self.signer.as_ref().ok_or(ConfigError::Missing {
+            field: "[signer]",
+            remedy: "a member of the federation needs it; `tacit config` shows the section",
         })
     }
 

@@ -8,6 +8,7 @@ pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod engine;
+pub mod federation;
 pub mod local;
 pub mod pipeline;
 pub mod printable;

@@ -25,9 +25,13 @@ use tacit_prover::KeyStore;
 use tacit_wallet::api::NodeApi;
 
 use crate::commands::genesis::{GenesisKeys, assemble, circuit_keys, genesis_outputs};
-use crate::config::{BitcoindConfig, Config, RpcConfig, SequencerConfig};
+use crate::config::{Config, RpcConfig, SequencerConfig};
 use crate::engine::BackendChoice;
 use crate::rpc::client::RpcClient;
+
+pub mod federation;
+
+use federation::{LocalFederation, bitcoind_config};
 
 /// Coins the operator starts with, and what each holds in satoshi.
 const OPERATOR_COINS: usize = 12;
@@ -52,6 +56,8 @@ pub struct LocalOptions {
     pub fee_key: F,
     /// Lowest fee code accepted.
     pub fee_floor: u8,
+    /// Threshold and size of the federation; one local key signs without.
+    pub federation: Option<(u16, usize)>,
 }
 
 /// A private Bitcoin chain with a Tacit chain on it.
@@ -59,6 +65,8 @@ pub struct LocalChain {
     dir: PathBuf,
     options: LocalOptions,
     params: ChainParams,
+    /// Who signs for the vault, unless one local key does.
+    pub federation: Option<LocalFederation>,
     /// Bitcoin Core.
     pub bitcoind: Bitcoind,
     /// Money and blocks.
@@ -86,9 +94,19 @@ impl LocalChain {
         };
         faucet.send(vec![coin; OPERATOR_COINS])?;
         faucet.mine(1)?;
+        let federation = match options.federation {
+            None => None,
+            Some((threshold, size)) => {
+                let binary = &options.binary;
+                Some(LocalFederation::found(binary, dir, &bitcoind, threshold, size)?)
+            }
+        };
         let public = GenesisKeys {
             anchor: keys[0].public_key(),
-            vault: VaultKeys::without_leaves(keys[1].public_key()),
+            vault: match &federation {
+                Some(own) => own.federation().vault_keys(own.group()),
+                None => VaultKeys::without_leaves(keys[1].public_key()),
+            },
         };
         let tx = faucet.build(genesis_outputs(&public))?;
         bitcoind.client().send(&tx)?;
@@ -102,6 +120,7 @@ impl LocalChain {
             dir: dir.to_owned(),
             options,
             params,
+            federation,
             bitcoind,
             faucet,
         })
@@ -138,9 +157,13 @@ impl LocalChain {
     /// If no port is free.
     pub fn config(&self, name: &str, sequencer: Option<&str>) -> anyhow::Result<Config> {
         let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?;
+        let local = self.federation.is_none();
         let operator = sequencer.is_none().then(|| SequencerConfig {
             anchor_key_file: self.dir.join("anchor.key"),
-            federation_key_file: self.dir.join("federation.key"),
+            federation_key_file: local.then(|| self.dir.join("federation.key")),
+            federation_file: self.federation.as_ref().map(|own| own.file.clone()),
+            group_file: self.federation.as_ref().map(|own| own.group_file.clone()),
+            identity_file: self.federation.as_ref().map(|own| own.identity_file.clone()),
             operator_key_file: self.dir.join("operator.key"),
             fee_key: hex::encode(field::to_bytes(&self.options.fee_key)),
             seal_after_ms: self.options.seal_after_ms,
@@ -154,19 +177,30 @@ impl LocalChain {
             keys_dir: self.options.keys_dir.clone(),
             backend: BackendChoice::default(),
             poll_ms: 100,
-            bitcoind: BitcoindConfig {
-                url: self.bitcoind.url(),
-                cookie_file: Some(self.bitcoind.cookie_file()),
-                user: None,
-                password: None,
-            },
+            bitcoind: bitcoind_config(&self.bitcoind),
             rpc: RpcConfig {
                 listen: port,
                 sequencer_url: sequencer.map(str::to_owned),
                 ..RpcConfig::default()
             },
             sequencer: operator,
+            signer: None,
         })
+    }
+
+    /// Starts the signer of a member of the federation.
+    ///
+    /// # Errors
+    /// If there is no such member, or it ends or does not answer in time.
+    pub fn start_signer(&self, member: usize) -> anyhow::Result<NodeProcess> {
+        let federation = self.federation.as_ref().context("one local key signs here")?;
+        let member = federation
+            .members
+            .get(member)
+            .context("there is no such member")?;
+        let mut config = member.config.clone();
+        config.chain = self.chain_file();
+        NodeProcess::start(&self.options.binary, member.dir(), "signer", &config)
     }
 
     /// Starts a node process.
@@ -178,7 +212,7 @@ impl LocalChain {
     }
 }
 
-/// A running `tacit node` or `tacit sequencer`; killed when dropped.
+/// A running `tacit node`, `tacit sequencer` or `tacit signer`; killed when dropped.
 pub struct NodeProcess {
     child: Child,
     url: String,
@@ -197,6 +231,8 @@ impl NodeProcess {
         let output = File::options().create(true).append(true).open(&log)?;
         let command = if config.sequencer.is_some() {
             "sequencer"
+        } else if config.signer.is_some() {
+            "signer"
         } else {
             "node"
         };

@@ -4,9 +4,10 @@
 //!   bitcoind ──▶ follower ──▶ store ──▶ service ──▶ RPC
 //!                   │                      ▲
 //!                   ▼ (sequencer)          │ desk
-//!                operator: tick, deposits, anchors, vault
+//!                operator: tick, deposits, anchors, vault ──▶ signers
 //!                prover:   one batch at a time
 //! ```
+//! A signer is a full node that answers the federation's coordinators on a socket of its own.
 //! Two threads run: one follows Bitcoin and, in a sequencer, acts after each step; the other proves.
 //! Every step is idempotent and starts from the store, so a process killed at any point goes on
 //! where it stopped.
@@ -34,8 +35,11 @@ pub(crate) mod genesis;
 mod journal;
 mod operator;
 mod proving;
+mod signing;
+mod view;
 
 use crate::config::{Config, Role};
+use crate::federation::listener::Listener;
 use crate::rpc::server::RpcServer;
 use crate::service::deposits::Search;
 use crate::service::{Desk, Following, Service};
@@ -68,6 +72,7 @@ pub struct Node {
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
     proving: Option<JoinHandle<()>>,
+    member: Option<Listener>,
     rpc: RpcServer,
     failure: Arc<Mutex<Option<String>>>,
 }
@@ -100,7 +105,7 @@ impl Node {
         let following = Arc::new(RwLock::new(following));
 
         let operator = match role {
-            Role::Node => None,
+            Role::Node | Role::Signer => None,
             Role::Sequencer => Some(Arc::new(Operator::open(
                 config,
                 Arc::clone(&client),
@@ -117,6 +122,18 @@ impl Node {
         let sink: Arc<dyn Sink> = match &operator {
             Some(operator) => Arc::clone(operator) as Arc<dyn Sink>,
             None => Arc::new(Arc::clone(&store)),
+        };
+        let member = match role {
+            Role::Node | Role::Sequencer => None,
+            Role::Signer => {
+                let member = signing::Member {
+                    client: Arc::clone(&client),
+                    store: Arc::clone(&store),
+                    rules: Arc::clone(&rules),
+                    following: Arc::clone(&following),
+                };
+                Some(member.listen(config)?)
+            }
         };
         let role = if operator.is_some() {
             ApiRole::Sequencer
@@ -152,7 +169,15 @@ impl Node {
             poll: config.poll(),
             stop: Arc::clone(&stop),
         };
-        let threads = vec![spawn("tacit-follow", &stop, &failure, move || main_loop.run())?];
+        let mut threads = vec![spawn("tacit-follow", &stop, &failure, move || main_loop.run())?];
+        if let Some(federation) = operator.as_ref().and_then(|operator| operator.federation()) {
+            let (federation, stop_looking) = (Arc::clone(federation), Arc::clone(&stop));
+            let look = move || {
+                signing::look_after(&federation, &stop_looking);
+                Ok(())
+            };
+            threads.push(spawn("tacit-members", &stop, &failure, look)?);
+        }
         let prove = |operator: Arc<Operator>| {
             let stop_proving = Arc::clone(&stop);
             let work = move || operator.prove_until(&stop_proving);
@@ -163,6 +188,7 @@ impl Node {
             stop,
             threads,
             proving,
+            member,
             rpc,
             failure,
         })
@@ -188,6 +214,7 @@ impl Node {
     pub fn stop(self) -> anyhow::Result<()> {
         self.stop.store(true, Ordering::Relaxed);
         drop(self.rpc);
+        drop(self.member);
         for thread in self.threads {
             // A panic was reported when it happened.
             let _ = thread.join();

@@ -15,9 +15,9 @@ use tacit_sequencer::Store;
 use tacit_verifier::Rules;
 use tacit_verifier::chain::table;
 use tacit_wallet::api::{
-    ApiError, BatchDetails, BatchSummary, CompactBatch, DepositStatus, FeeEstimate, FoundDeposit,
-    MAX_COMPACT, MAX_RANGE, MAX_SCRIPTS, NodeApi, Range, Receipt, RegisterDeposit, Role, Status,
-    SubtreeRoots, Supply, SyncState, TransferStatus, WithdrawalQuery, WithdrawalStatus,
+    ApiError, BatchDetails, BatchSummary, BridgeStatus, CompactBatch, DepositStatus, FeeEstimate,
+    FoundDeposit, MAX_COMPACT, MAX_RANGE, MAX_SCRIPTS, NodeApi, Range, Receipt, RegisterDeposit, Role,
+    Status, SubtreeRoots, Supply, SyncState, TransferStatus, WithdrawalQuery, WithdrawalStatus,
 };
 
 pub mod deposits;
@@ -54,6 +54,12 @@ pub trait Desk: Send + Sync {
     /// # Errors
     /// [`ApiError`].
     fn fee_estimate(&self) -> Result<FeeEstimate, ApiError>;
+
+    /// What the bridge does and why anything waits.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    fn bridge_status(&self) -> Result<BridgeStatus, ApiError>;
 
     /// Transfers waiting for a batch.
     fn mempool(&self) -> u32;
@@ -234,6 +240,10 @@ impl NodeApi for Service {
 
     fn fee_estimate(&self) -> Result<FeeEstimate, ApiError> {
         self.desk()?.fee_estimate()
+    }
+
+    fn bridge_status(&self) -> Result<BridgeStatus, ApiError> {
+        self.desk()?.bridge_status()
     }
 
     fn register_deposit(&self, deposit: &RegisterDeposit) -> Result<DepositStatus, ApiError> {

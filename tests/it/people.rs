@@ -11,9 +11,9 @@ use tacit_protocol::Amount;
 use tacit_protocol::encryption::MemoText;
 use tacit_protocol::transfer::{Transfer, TransferId};
 use tacit_wallet::api::{
-    ApiError, BatchDetails, BatchSummary, CompactBatch, DepositStatus, FeeEstimate, FoundDeposit, NodeApi,
-    Range, Receipt, RegisterDeposit, Status, SubtreeRoots, Supply, TransferStatus, WithdrawalQuery,
-    WithdrawalStatus,
+    ApiError, BatchDetails, BatchSummary, BridgeStatus, CompactBatch, DepositStatus, FeeEstimate,
+    FoundDeposit, NodeApi, Range, Receipt, RegisterDeposit, Status, SubtreeRoots, Supply, TransferStatus,
+    WithdrawalQuery, WithdrawalStatus,
 };
 use tacit_wallet::send::SendError;
 use tacit_wallet::{KdfParams, MemoRecord, Payment, Place, Seed, Sent, Session, Wallet, WalletError};
@@ -212,6 +212,10 @@ impl NodeApi for Catcher<'_> {
     }
     fn fee_estimate(&self) -> Result<FeeEstimate, ApiError> {
         self.inner.fee_estimate()
+    }
+
+    fn bridge_status(&self) -> Result<BridgeStatus, ApiError> {
+        self.inner.bridge_status()
     }
     fn register_deposit(&self, deposit: &RegisterDeposit) -> Result<DepositStatus, ApiError> {
         self.inner.register_deposit(deposit)

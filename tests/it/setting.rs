@@ -106,6 +106,7 @@ impl Ground {
             .incoming()
             .internal_pk_d();
         let options = LocalOptions {
+            federation: None,
             fee_floor: 0,
             binary: binary()?,
             keys_dir: keys_dir(),

@@ -5,6 +5,7 @@
 //! of [`types`] and [`peg`] say; names of methods are in [`method`], errors with their numbers
 //! in [`error`]. Specification: `docs/spec/rpc.md`.
 
+pub mod bridge;
 pub(crate) mod codec;
 pub mod compact;
 pub mod error;
@@ -15,6 +16,7 @@ pub mod types;
 use bitcoin::{OutPoint, ScriptBuf, Transaction, Txid};
 use tacit_protocol::transfer::{Transfer, TransferId};
 
+pub use bridge::{BridgeStatus, FederationStatus, Queued, SignerHealth, VaultActivity};
 pub use compact::{Anchored, CompactBatch, CompactDeposit, CompactError, CompactTransfer};
 pub use error::ApiError;
 pub use peg::{
@@ -47,6 +49,8 @@ pub mod method {
     pub const NOTE_SUBTREE_ROOTS: &str = "noteSubtreeRoots";
     /// No parameters; answers [`super::FeeEstimate`].
     pub const FEE_ESTIMATE: &str = "feeEstimate";
+    /// No parameters; answers [`super::BridgeStatus`].
+    pub const BRIDGE_STATUS: &str = "bridgeStatus";
     /// [`super::RegisterDeposit`]; answers [`super::DepositStatus`].
     pub const REGISTER_DEPOSIT: &str = "registerDeposit";
     /// [`super::DepositQuery`]; answers [`super::DepositStatus`].
@@ -130,6 +134,12 @@ pub trait NodeApi {
     /// # Errors
     /// [`ApiError`].
     fn fee_estimate(&self) -> Result<FeeEstimate, ApiError>;
+
+    /// What the bridge does and why anything waits; a sequencer's own, a full node passes the question on.
+    ///
+    /// # Errors
+    /// [`ApiError`]; [`ApiError::WrongRole`] without a sequencer.
+    fn bridge_status(&self) -> Result<BridgeStatus, ApiError>;
 
     /// Announces a confirmed deposit, so that it is swept and credited. Announcing it again is no
     /// error.

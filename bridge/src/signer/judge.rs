@@ -189,6 +189,19 @@ impl Refusal {
     pub fn is_permanent(&self) -> bool {
         matches!(self, Self::DepositTerms(_) | Self::Altered(_) | Self::Before(_))
     }
+
+    /// Whether the next block may settle it: this signer may have seen one less than whoever asks.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        matches!(
+            self,
+            Self::Behind { .. }
+                | Self::Tip { .. }
+                | Self::Deposit { .. }
+                | Self::Withdrawal { .. }
+                | Self::Coin(_)
+        )
+    }
 }
 
 impl From<DeriveError> for Refusal {

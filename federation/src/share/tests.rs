@@ -86,3 +86,24 @@ fn nothing_secret_is_printed() {
     let printed = format!("{:?}", share.group());
     assert_eq!(printed, format!("2 of 3 for {}", share.group().internal_key()));
 }
+
+#[test]
+fn the_public_part_is_what_its_bytes_say_and_nothing_else_passes() {
+    let group = shares(&roster(3, 5), 1)[0].group().clone();
+    let bytes = group.to_bytes();
+    let again = GroupKey::from_bytes(&bytes).unwrap();
+    assert!(again == group && again.to_bytes() == bytes);
+    for at in 0..bytes.len() {
+        let mut flipped = bytes.clone();
+        flipped[at] ^= 1;
+        assert!(GroupKey::from_bytes(&flipped).is_err(), "byte {at}");
+        assert!(GroupKey::from_bytes(&bytes[..at]).is_err(), "{at} bytes");
+    }
+    let longer = [&bytes[..], &[0]].concat();
+    assert!(matches!(
+        GroupKey::from_bytes(&longer),
+        Err(ShareError::Encoding(_))
+    ));
+    let share = shares(&roster(3, 5), 1)[0].to_bytes();
+    assert!(matches!(GroupKey::from_bytes(&share), Err(ShareError::NotAGroup)));
+}

@@ -1,4 +1,4 @@
-//! `tacit node` and `tacit sequencer`: run until a signal or a failure.
+//! `tacit node`, `tacit sequencer` and `tacit signer`: run until a signal or a failure.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::cli::Global;
 use crate::config::{Config, Role};
 use crate::pipeline::Node;
 
-/// Arguments of `tacit node` and `tacit sequencer`.
+/// Arguments of `tacit node`, `tacit sequencer` and `tacit signer`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
     /// Act again after a halt; read the reason first (`status`, or the log)

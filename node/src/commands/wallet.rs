@@ -19,7 +19,7 @@ mod depositing;
 mod looking;
 mod making;
 mod paying;
-mod secrets;
+pub(crate) mod secrets;
 mod shell;
 
 use shell::Shell;

@@ -45,7 +45,20 @@ pub(super) const EXPLANATIONS: &[(&str, &str)] = &[
     ),
     (
         "sequencer.federation_key_file",
-        "Secret key of the vault, mode 0600. A single local signer: INSECURE for other people's money.",
+        "Secret key of the vault, mode 0600. A single local signer: INSECURE for other people's money. \
+         Without it the federation of the next three fields signs.",
+    ),
+    (
+        "sequencer.federation_file",
+        "The federation file: who the signers are.",
+    ),
+    (
+        "sequencer.group_file",
+        "The federation's public key, as `tacit federation join` wrote it.",
+    ),
+    (
+        "sequencer.identity_file",
+        "Secret of this sequencer's identity among the signers, mode 0600.",
     ),
     (
         "sequencer.operator_key_file",
@@ -64,6 +77,32 @@ pub(super) const EXPLANATIONS: &[(&str, &str)] = &[
         "sequencer.fee_floor",
         "Lowest fee code accepted, an index into the chain's fee table.",
     ),
+    (
+        "signer.federation_file",
+        "The federation file: who the members are.",
+    ),
+    (
+        "signer.identity_file",
+        "Secret of this member's identity on connections, mode 0600.",
+    ),
+    ("signer.share_file", "This member's share of the key, encrypted."),
+    (
+        "signer.passphrase_file",
+        "A file with the passphrase of the share, mode 0600; else TACIT_PASSPHRASE, else it is asked for.",
+    ),
+    (
+        "signer.listen",
+        "Address to listen on, if not the one that the federation file tells the others.",
+    ),
+    (
+        "signer.fee_ceiling",
+        "Highest fee rate that is signed, in satoshi per virtual byte.",
+    ),
+    (
+        "signer.outflow_cap",
+        "Satoshi that may leave the vault within `outflow_blocks`; payouts above it are delayed.",
+    ),
+    ("signer.outflow_blocks", "Blocks over which `outflow_cap` counts."),
 ];
 
 impl Config {
@@ -97,9 +136,14 @@ impl Config {
             }
         }
         push_missing(&mut out, &section, &seen);
-        if self.sequencer.is_none() {
-            out.push_str("\n# [sequencer]\n");
-            push_missing(&mut out, "sequencer", &seen);
+        for (name, missing) in [
+            ("sequencer", self.sequencer.is_none()),
+            ("signer", self.signer.is_none()),
+        ] {
+            if missing {
+                out.push_str(&format!("\n# [{name}]\n"));
+                push_missing(&mut out, name, &seen);
+            }
         }
         out
     }

@@ -12,7 +12,10 @@ fn load(text: &str) -> Result<Config, ConfigError> {
 fn with_sequencer() -> Config {
     let sequencer = SequencerConfig {
         anchor_key_file: "a".into(),
-        federation_key_file: "f".into(),
+        federation_key_file: Some("f".into()),
+        federation_file: Some("g".into()),
+        group_file: Some("h".into()),
+        identity_file: Some("i".into()),
         operator_key_file: "o".into(),
         fee_key: "00".into(),
         seal_after_ms: 5,
@@ -20,8 +23,19 @@ fn with_sequencer() -> Config {
         fee_floor: 1,
         crash_at: None,
     };
+    let signer = SignerConfig {
+        federation_file: "g".into(),
+        identity_file: "i".into(),
+        share_file: "s".into(),
+        passphrase_file: Some("p".into()),
+        listen: Some("127.0.0.1:1".into()),
+        fee_ceiling: 7,
+        outflow_cap: Some(8),
+        outflow_blocks: 9,
+    };
     Config {
         sequencer: Some(sequencer),
+        signer: Some(signer),
         ..Config::default()
     }
 }

@@ -8,7 +8,7 @@ use tacit_protocol::peg::fees::{MIN_DEPOSIT, deposit_is_sweepable};
 use tacit_protocol::transfer::{Transfer, TransferId};
 use tacit_sequencer::{AdmissionError, Screened, TransferStatus as Stage};
 use tacit_wallet::api::{
-    ApiError, DepositStatus, FeeEstimate, Promise, Receipt, RegisterDeposit, TransferStatus,
+    ApiError, BridgeStatus, DepositStatus, FeeEstimate, Promise, Receipt, RegisterDeposit, TransferStatus,
 };
 
 use super::operator::{Operator, now, with_view};
@@ -189,6 +189,10 @@ impl Desk for Operator {
             fee,
             bitcoin_rate: self.rate(),
         })
+    }
+
+    fn bridge_status(&self) -> Result<BridgeStatus, ApiError> {
+        Ok(self.bridge())
     }
 
     fn mempool(&self) -> u32 {

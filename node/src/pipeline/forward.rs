@@ -7,7 +7,7 @@ use tacit_protocol::kv::KvRead;
 use tacit_protocol::transfer::{Transfer, TransferId};
 use tacit_sequencer::Store;
 use tacit_wallet::api::{
-    ApiError, DepositStatus, FeeEstimate, NodeApi, Receipt, RegisterDeposit, TransferStatus,
+    ApiError, BridgeStatus, DepositStatus, FeeEstimate, NodeApi, Receipt, RegisterDeposit, TransferStatus,
 };
 
 use crate::rpc::client::RpcClient;
@@ -53,6 +53,10 @@ impl Desk for Forward {
 
     fn deposit_status(&self, outpoint: OutPoint) -> Result<DepositStatus, ApiError> {
         passed_on(self.client.deposit_status(outpoint))
+    }
+
+    fn bridge_status(&self) -> Result<BridgeStatus, ApiError> {
+        passed_on(self.client.bridge_status())
     }
 
     fn fee_estimate(&self) -> Result<FeeEstimate, ApiError> {

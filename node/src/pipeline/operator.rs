@@ -11,11 +11,10 @@ use anyhow::{Context, anyhow};
 use bitcoin::OutPoint;
 use tacit_bridge::client::BitcoinClient;
 use tacit_bridge::coins::CoinBook;
-use tacit_bridge::fees::{FeePolicy, FeeSource, NodeFees};
+use tacit_bridge::fees::{FeePolicy, FeeQuote, FeeSource, NodeFees};
 use tacit_bridge::journal::Journal;
 use tacit_bridge::keys::SigningKey;
 use tacit_bridge::publisher::{PublishError, Publisher, PublisherConfig, Step};
-use tacit_bridge::signer::LocalSigner;
 use tacit_bridge::vault::{VaultConfig, VaultError, VaultOperator, VaultRates, VaultState, VaultView};
 use tacit_bridge::watcher::Watcher;
 use tacit_protocol::encoding::Encode;
@@ -29,14 +28,18 @@ use tacit_sequencer::{Config as SequencerSettings, Registration, Registrations, 
 use tacit_sequencer::{Sequencer, Store};
 use tacit_verifier::Rules;
 use tacit_verifier::chain::table;
+use tacit_wallet::api::BridgeStatus;
 
 use super::Sink;
 use super::journal::StoreJournal;
+use super::signing::Signing;
+use super::view::StateView;
 use crate::config::{Config, ConfigError, SequencerConfig};
+use crate::federation::coordinator::FederationSigner;
 
-mod view;
+mod activity;
 
-use view::StateView;
+use activity::Activity;
 
 /// Time after which money is looked after again although no block came.
 const TEND_AGAIN: Duration = Duration::from_secs(3);
@@ -85,6 +88,7 @@ pub(crate) struct Operator {
     coins: Mutex<CoinBook>,
     last_tended: Mutex<Option<Instant>>,
     rate: Mutex<FeeRate>,
+    activity: Mutex<Activity>,
     pub(super) store: Arc<dyn Store>,
     pub(super) rules: Arc<Rules>,
     pub(super) client: Arc<dyn BitcoinClient>,
@@ -93,6 +97,7 @@ pub(crate) struct Operator {
     publisher: Publisher,
     vault: VaultOperator,
     fees: NodeFees,
+    federation: Option<Arc<FederationSigner>>,
     pub(super) anchor_key: Arc<SigningKey>,
     pub(super) keys: KeyStore,
     pub(super) prover: Prover,
@@ -166,17 +171,11 @@ impl Operator {
         let own = config.sequencer()?;
         let genesis = rules.params().genesis();
         let anchor_key = Arc::new(SigningKey::load(&own.anchor_key_file)?);
-        let federation_key = SigningKey::load(&own.federation_key_file)?;
         let operator_key = Arc::new(SigningKey::load(&own.operator_key_file)?);
         anyhow::ensure!(
             anchor_key.public_key() == genesis.anchor_key,
             "{} is not the anchor key of this chain",
             own.anchor_key_file.display()
-        );
-        anyhow::ensure!(
-            federation_key.public_key() == genesis.federation_key,
-            "{} is not the federation key of this chain",
-            own.federation_key_file.display()
         );
         let crash_at = own.crash_at.as_deref().map(CrashPoint::parse).transpose()?;
         let journal: Arc<dyn Journal> = Arc::new(StoreJournal(Arc::clone(&store)));
@@ -194,16 +193,12 @@ impl Operator {
         let fee_policy = FeePolicy::default();
         let depth = u32::from(genesis.finality_depth);
         let view = Arc::new(StateView::new(
+            Arc::clone(&client),
             Arc::clone(&store),
             Arc::clone(&rules),
             Arc::clone(&watcher),
         ));
-        let signer = LocalSigner::new(
-            genesis.network,
-            federation_key,
-            Arc::clone(&view) as Arc<dyn VaultView>,
-            fee_policy.ceiling,
-        )?;
+        let signing = Signing::open(own, genesis, Arc::clone(&view), fee_policy.ceiling)?;
         let publisher = Publisher::new(PublisherConfig {
             client: Arc::clone(&client),
             journal: Arc::clone(&journal),
@@ -221,7 +216,7 @@ impl Operator {
         let vault = VaultOperator::new(VaultConfig {
             client: Arc::clone(&client),
             journal,
-            signer: Arc::new(signer),
+            signer: signing.signer,
             operator_key: Arc::clone(&operator_key),
             depth,
             bump_after: BUMP_AFTER,
@@ -237,6 +232,8 @@ impl Operator {
             coins: Mutex::new(coins),
             last_tended: Mutex::new(None),
             rate: Mutex::new(fee_policy.fallback),
+            activity: Mutex::default(),
+            federation: signing.federation,
             keys: KeyStore::new(&config.keys_dir, genesis.network),
             store,
             rules,
@@ -260,6 +257,21 @@ impl Operator {
     /// Bitcoin's fee rate as last asked for.
     pub(super) fn rate(&self) -> FeeRate {
         *self.rate.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The federation, unless one local key signs.
+    pub(super) fn federation(&self) -> Option<&Arc<FederationSigner>> {
+        self.federation.as_ref()
+    }
+
+    /// What the bridge does and why anything waits.
+    pub(super) fn bridge(&self) -> BridgeStatus {
+        let activity = self
+            .activity
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        activity.status(self.rate(), self.federation.as_deref())
     }
 
     /// How far deposits are.
@@ -340,13 +352,14 @@ impl Operator {
     fn tend(&self) -> anyhow::Result<()> {
         let mut coins = self.coins.lock().unwrap_or_else(PoisonError::into_inner);
         coins.follow(&*self.client)?;
-        let rate = self.fees.quote()?.rate;
+        let quote = self.fees.quote()?;
+        let rate = quote.rate;
         *self.rate.lock().unwrap_or_else(PoisonError::into_inner) = rate;
         let height = table::cursor(&*self.store)?
             .context("the cursor is missing")?
             .height;
         self.tend_anchors(height, rate, &mut coins)?;
-        self.tend_vault(rate, &mut coins)
+        self.tend_vault(&quote, &mut coins)
     }
 
     fn tend_anchors(&self, height: u32, rate: FeeRate, coins: &mut CoinBook) -> anyhow::Result<()> {
@@ -376,9 +389,14 @@ impl Operator {
         }
     }
 
-    fn tend_vault(&self, rate: FeeRate, coins: &mut CoinBook) -> anyhow::Result<()> {
+    fn tend_vault(&self, quote: &FeeQuote, coins: &mut CoinBook) -> anyhow::Result<()> {
         let snapshot = self.view.snapshot()?;
-        let report = match self.vault.tend(&snapshot, VaultRates::at(rate), coins) {
+        let outcome = self.vault.tend(&snapshot, VaultRates::at(quote.rate), coins);
+        self.activity
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .enter(quote, &snapshot, &outcome);
+        let report = match outcome {
             Ok(report) => report,
             Err(VaultError::Sign(error)) => return Err(anyhow!("the signer refuses: {error}")),
             Err(error) => return Err(error.into()),

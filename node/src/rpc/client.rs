@@ -13,8 +13,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tacit_protocol::transfer::{Transfer, TransferId};
 use tacit_wallet::api::{
-    ApiError, BatchDetails, BatchQuery, BatchSummary, Broadcast, CompactBatch, DepositQuery, DepositStatus,
-    FeeEstimate, FindDeposits, FoundDeposit, NodeApi, Range, Receipt, RegisterDeposit, Status,
+    ApiError, BatchDetails, BatchQuery, BatchSummary, BridgeStatus, Broadcast, CompactBatch, DepositQuery,
+    DepositStatus, FeeEstimate, FindDeposits, FoundDeposit, NodeApi, Range, Receipt, RegisterDeposit, Status,
     SubmitTransfer, SubtreeRoots, Supply, TransferQuery, TransferStatus, WithdrawalQuery, WithdrawalStatus,
     method,
 };
@@ -159,6 +159,10 @@ impl NodeApi for RpcClient {
 
     fn fee_estimate(&self) -> Result<FeeEstimate, ApiError> {
         self.call(method::FEE_ESTIMATE, ())
+    }
+
+    fn bridge_status(&self) -> Result<BridgeStatus, ApiError> {
+        self.call(method::BRIDGE_STATUS, ())
     }
 
     fn register_deposit(&self, deposit: &RegisterDeposit) -> Result<DepositStatus, ApiError> {

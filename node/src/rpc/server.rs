@@ -227,6 +227,7 @@ fn methods(handler: Handler, batches: broadcast::Sender<BatchSummary>) -> anyhow
     without(m, method::STATUS, |api| api.status())?;
     without(m, method::CHAIN_PARAMS, |api| api.chain_params())?;
     without(m, method::FEE_ESTIMATE, |api| api.fee_estimate())?;
+    without(m, method::BRIDGE_STATUS, |api| api.bridge_status())?;
     without(m, method::SUPPLY, |api| api.supply())?;
     with(m, method::SUBMIT_TRANSFER, |api, p: SubmitTransfer| {
         api.submit_transfer(&p.transfer)

@@ -132,6 +132,10 @@ impl NodeApi for MemoryNode {
         Ok(roots)
     }
 
+    fn bridge_status(&self) -> Result<BridgeStatus, ApiError> {
+        Err(ApiError::WrongRole)
+    }
+
     fn fee_estimate(&self) -> Result<FeeEstimate, ApiError> {
         Ok(FeeEstimate {
             fee_code: 0,

@@ -94,6 +94,7 @@ impl Story {
             seal_after_ms: 1_500,
             fee_key,
             fee_floor: FEE_FLOOR,
+            federation: None,
         };
         let chain = LocalChain::create(dir, options)?;
         let params = chain.params().clone();

@@ -14,11 +14,11 @@ use zeroize::Zeroizing;
 const VARIABLE: &str = "TACIT_PASSPHRASE";
 
 /// Bytes of a secret.
-pub(super) type Secret = Zeroizing<Vec<u8>>;
+pub(crate) type Secret = Zeroizing<Vec<u8>>;
 
 /// Why a file with a secret is not read.
 #[derive(Debug, Error)]
-pub(super) enum SecretFileError {
+pub(crate) enum SecretFileError {
     /// Somebody else on this machine can read it.
     #[error(
         "{} can be read by others (mode {mode:o}); run `chmod 600 {}`, and if others use this machine \
@@ -65,7 +65,7 @@ fn read_private(path: &Path) -> Result<Secret, SecretFileError> {
 }
 
 /// The passphrase of an existing wallet.
-pub(super) fn passphrase(file: Option<&Path>) -> anyhow::Result<Secret> {
+pub(crate) fn passphrase(file: Option<&Path>) -> anyhow::Result<Secret> {
     match given(file)? {
         Some(secret) => Ok(secret),
         None => prompt("Passphrase: "),
@@ -73,7 +73,7 @@ pub(super) fn passphrase(file: Option<&Path>) -> anyhow::Result<Secret> {
 }
 
 /// The passphrase of a new wallet; asked for twice where it is typed.
-pub(super) fn new_passphrase(file: Option<&Path>) -> anyhow::Result<Secret> {
+pub(crate) fn new_passphrase(file: Option<&Path>) -> anyhow::Result<Secret> {
     let secret = match given(file)? {
         Some(secret) => secret,
         None => {
@@ -115,7 +115,7 @@ fn prompt(text: &str) -> anyhow::Result<Secret> {
 }
 
 /// The words of a wallet to restore.
-pub(super) fn words(file: Option<&Path>) -> anyhow::Result<Seed> {
+pub(crate) fn words(file: Option<&Path>) -> anyhow::Result<Seed> {
     let text = match file {
         Some(path) if path == Path::new("-") => {
             let mut text = Zeroizing::new(String::new());
@@ -137,7 +137,7 @@ pub(super) fn words(file: Option<&Path>) -> anyhow::Result<Seed> {
 }
 
 /// Asks whether to go on; without a terminal the answer is read from standard input.
-pub(super) fn confirm(question: &str) -> anyhow::Result<bool> {
+pub(crate) fn confirm(question: &str) -> anyhow::Result<bool> {
     eprint!("{question} ");
     io::stderr().flush()?;
     let mut answer = String::new();

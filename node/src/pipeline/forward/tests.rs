@@ -13,6 +13,7 @@ fn a_sequencer_that_is_away_is_named_by_an_error_of_its_own() {
     let desk = Forward::new(&format!("http://{free}"), Arc::new(MemoryStore::new())).unwrap();
     let answers = [
         desk.fee_estimate().map(drop),
+        desk.bridge_status().map(drop),
         desk.waiting_transfer(TransferId([1; 32])).map(drop),
         desk.deposit_status(OutPoint::null()).map(drop),
     ];

@@ -13,10 +13,11 @@ use tacit_protocol::testing::{keypair, nullifier, outpoint, params, transfer};
 use tacit_protocol::transfer::{Transfer, TransferId};
 use tacit_protocol::{Amount, F, Network};
 use tacit_wallet::api::{
-    Anchored, ApiError, BatchDetails, BatchSummary, CompactBatch, CompactDeposit, CompactTransfer,
-    DepositDetails, DepositStatus, ExitDetails, FeeEstimate, FoundDeposit, NodeApi, Promise, Range, Receipt,
-    RegisterDeposit, Role, Status, SubtreeRoots, Supply, SyncState, TransferDetails, TransferStatus,
-    WithdrawalQuery, WithdrawalState, WithdrawalStatus,
+    Anchored, ApiError, BatchDetails, BatchSummary, BridgeStatus, CompactBatch, CompactDeposit,
+    CompactTransfer, DepositDetails, DepositStatus, ExitDetails, FederationStatus, FeeEstimate, FoundDeposit,
+    NodeApi, Promise, Queued, Range, Receipt, RegisterDeposit, Role, SignerHealth, Status, SubtreeRoots,
+    Supply, SyncState, TransferDetails, TransferStatus, VaultActivity, WithdrawalQuery, WithdrawalState,
+    WithdrawalStatus,
 };
 
 /// The fake node.
@@ -211,6 +212,41 @@ pub(super) fn fees() -> FeeEstimate {
     }
 }
 
+pub(super) fn bridge() -> BridgeStatus {
+    BridgeStatus {
+        vault: VaultActivity {
+            state: "unsigned".into(),
+            reason: Some("2 of 3 members are ready to sign".into()),
+            txid: Some(txid(4)),
+            last_sent: None,
+        },
+        queue: vec![Queued {
+            index: 3,
+            amount: sats(5_000),
+            reason: "the vault transaction is full".into(),
+        }],
+        fee_rate: FeeRate::from_sat_per_kwu(1_250),
+        fee_origin: "estimate".into(),
+        federation: Some(FederationStatus {
+            threshold: 3,
+            rounds_signed: 7,
+            rounds_failed: 1,
+            attempts: 9,
+            signers: vec![SignerHealth {
+                member: 2,
+                name: "bob".into(),
+                state: "paused".into(),
+                reason: Some("maintenance".into()),
+                height: Some(120),
+                signed: Some(5),
+                refused: None,
+                excluded: 2,
+                last_exclusion: Some("did not answer in time".into()),
+            }],
+        }),
+    }
+}
+
 pub(super) fn swept() -> DepositStatus {
     DepositStatus::Swept {
         txid: txid(1),
@@ -276,6 +312,10 @@ impl NodeApi for Fake {
 
     fn note_subtree_roots(&self, given: Range) -> Result<SubtreeRoots, ApiError> {
         self.give(format!("noteSubtreeRoots {given:?}"), roots())
+    }
+
+    fn bridge_status(&self) -> Result<BridgeStatus, ApiError> {
+        Ok(bridge())
     }
 
     fn fee_estimate(&self) -> Result<FeeEstimate, ApiError> {

@@ -32,6 +32,7 @@ fn every_method_of_the_rollup_round_trips() {
     assert_eq!(node.status().unwrap(), fake::status());
     assert_eq!(node.chain_params().unwrap(), params().to_json());
     assert_eq!(node.fee_estimate().unwrap(), fake::fees());
+    assert_eq!(node.bridge_status().unwrap(), fake::bridge());
 
     assert_eq!(node.submit_transfer(&transfer(5)).unwrap(), fake::receipt());
     assert_eq!(served.last_asked(), format!("submitTransfer {:?}", transfer(5)));

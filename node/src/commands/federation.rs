@@ -1,0 +1,141 @@
+//! `tacit federation`: found a federation, generate its key, look after its signers.
+//!
+//! ```text
+//!   every member      identity ──▶ card ──┐
+//!   one of them                init ◀─────┘──▶ federation.toml, the same for everybody
+//!   every member      join (all at the same time) ──▶ share (secret), group key (public)
+//!   the sequencer     genesis with group key and federation file
+//! ```
+//! [`founding`] has identities and the file, [`joining`] the key generation, [`tending`] the rest.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+
+use crate::cli::Global;
+use crate::config::Config;
+
+mod founding;
+mod joining;
+mod tending;
+
+/// Arguments of `tacit federation`.
+#[derive(Debug, Args)]
+pub struct FederationArgs {
+    /// What to do
+    #[command(subcommand)]
+    pub action: FederationAction,
+}
+
+/// What to do about a federation.
+#[derive(Debug, Subcommand)]
+pub enum FederationAction {
+    /// Make this member's identity and backup key, and print its card for the federation file
+    Identity(IdentityArgs),
+    /// Write the federation file from the members' cards
+    Init(InitArgs),
+    /// Take part in the key generation; all members do this at the same time
+    Join(JoinArgs),
+    /// Ask every signer how it is
+    Status(StatusArgs),
+    /// Let this signer sign nothing until `resume`
+    Pause(PauseArgs),
+    /// Let this signer sign again
+    Resume,
+}
+
+/// Arguments of `tacit federation identity`.
+#[derive(Debug, Args)]
+pub struct IdentityArgs {
+    /// Where the identity is kept, secret; made if it is not there
+    #[arg(long, value_name = "FILE")]
+    pub identity_file: PathBuf,
+    /// Name of the member; without it only the identity is printed, as a sequencer needs it
+    #[arg(long, requires = "address")]
+    pub name: Option<String>,
+    /// Host and port at which the others reach this member
+    #[arg(long, value_name = "HOST:PORT", requires = "backup_key_file")]
+    pub address: Option<String>,
+    /// Where the key for the vault's backup leaf is kept, secret; made if it is not there
+    #[arg(long, value_name = "FILE", requires = "name")]
+    pub backup_key_file: Option<PathBuf>,
+}
+
+/// Arguments of `tacit federation init`.
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// Members that it takes to sign
+    #[arg(long)]
+    pub threshold: u16,
+    /// Identity of a sequencer that may ask for signatures; may be repeated
+    #[arg(long, value_name = "IDENTITY")]
+    pub coordinator: Vec<String>,
+    /// Blocks after which the members' backup keys may spend the vault
+    #[arg(long, value_name = "BLOCKS", default_value_t = crate::federation::file::BACKUP_TIMELOCK)]
+    pub backup_timelock: u16,
+    /// Public key for the recovery leaf; may be repeated
+    #[arg(long, value_name = "KEY", requires = "recovery_threshold")]
+    pub recovery_key: Vec<String>,
+    /// Recovery keys that it takes
+    #[arg(long, requires = "recovery_key")]
+    pub recovery_threshold: Option<u16>,
+    /// Blocks without a vault transaction after which the recovery keys may spend the vault
+    #[arg(long, value_name = "BLOCKS", default_value_t = 52_560)]
+    pub recovery_timelock: u16,
+    /// Where to write the file
+    #[arg(long, value_name = "FILE", default_value = "federation.toml")]
+    pub out: PathBuf,
+    /// The members' cards, in the order of their numbers
+    #[arg(required = true, value_name = "CARD")]
+    pub cards: Vec<PathBuf>,
+}
+
+/// Arguments of `tacit federation join`.
+#[derive(Debug, Args)]
+pub struct JoinArgs {
+    /// Where to write the public key of the federation
+    #[arg(long, value_name = "FILE", default_value = "group.key")]
+    pub group_out: PathBuf,
+    /// Minutes to wait for the other members
+    #[arg(long, default_value_t = 60)]
+    pub wait: u64,
+    /// For a share that waits while the others have ended: the hash that all of them show
+    #[arg(long, value_name = "HASH", conflicts_with = "anew")]
+    pub agree: Option<String>,
+    /// Put a share that waits aside and begin again; only if no member has ended
+    #[arg(long)]
+    pub anew: bool,
+}
+
+/// Arguments of `tacit federation status`.
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// Answer in JSON, for machines
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `tacit federation pause`.
+#[derive(Debug, Args)]
+pub struct PauseArgs {
+    /// Why; the other operators see it
+    #[arg(long, default_value = "paused by its operator")]
+    pub reason: String,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Whatever ends it, with cause and remedy.
+pub fn run(args: &FederationArgs, global: &Global) -> anyhow::Result<ExitCode> {
+    let config = || Config::load(global.config.as_deref());
+    match &args.action {
+        FederationAction::Identity(args) => founding::identity(args),
+        FederationAction::Init(args) => founding::init(args),
+        FederationAction::Join(args) => joining::join(args, config()?.signer()?),
+        FederationAction::Status(args) => tending::status(args, &config()?),
+        FederationAction::Pause(args) => tending::pause(args, &config()?),
+        FederationAction::Resume => tending::resume(&config()?),
+    }
+}

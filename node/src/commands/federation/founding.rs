@@ -1,0 +1,81 @@
+//! Identities, cards, and the federation file.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use rand::rngs::OsRng;
+use tacit_bridge::keys::SigningKey;
+
+use super::{IdentityArgs, InitArgs};
+use crate::federation::file::{Card, Federation, FileText, Recovery};
+use crate::federation::secrets::load_or_create_identity;
+
+/// Makes an identity and prints it, as a card if it is a member's.
+pub(super) fn identity(args: &IdentityArgs) -> anyhow::Result<ExitCode> {
+    let identity = load_or_create_identity(&args.identity_file)?;
+    let (Some(name), Some(address), Some(backup)) = (&args.name, &args.address, &args.backup_key_file) else {
+        println!("{}", identity.public());
+        return Ok(ExitCode::SUCCESS);
+    };
+    let card = Card {
+        name: name.clone(),
+        address: address.clone(),
+        identity: identity.public().to_string(),
+        backup_key: SigningKey::load_or_create(backup, &mut OsRng)?
+            .public_key()
+            .to_string(),
+    };
+    print!("{}", toml::to_string(&card)?);
+    eprintln!("Give this card to whoever writes the federation file. Back up both files; they are secret.");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes the federation file.
+pub(super) fn init(args: &InitArgs) -> anyhow::Result<ExitCode> {
+    let mut members = Vec::new();
+    for path in &args.cards {
+        let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let card: Card = toml::from_str(&text).with_context(|| {
+            format!(
+                "{} is no card; `tacit federation identity` prints one",
+                path.display()
+            )
+        })?;
+        members.push(card);
+    }
+    let recovery = args.recovery_threshold.map(|threshold| Recovery {
+        threshold,
+        timelock: args.recovery_timelock,
+        keys: args.recovery_key.clone(),
+    });
+    let text = FileText {
+        threshold: args.threshold,
+        backup_timelock: args.backup_timelock,
+        coordinators: args.coordinator.clone(),
+        recovery,
+        members,
+    };
+    let federation = Federation::new(text.clone())?;
+    if federation.recovery().is_none() {
+        eprintln!(
+            "warning: no recovery keys; if more than {} members are lost for good, the money is too",
+            federation.roster().size() - federation.roster().threshold()
+        );
+    }
+    let file = OpenOptions::new().write(true).create_new(true).open(&args.out);
+    let mut file = match file {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => bail!(
+            "{} exists; a new federation needs a new file: pass --out FILE",
+            args.out.display()
+        ),
+        Err(error) => return Err(error).with_context(|| format!("cannot write {}", args.out.display())),
+    };
+    file.write_all(toml::to_string(&text)?.as_bytes())?;
+    file.sync_all()?;
+    println!("{}", federation.fingerprint());
+    eprintln!("Every member must have this very file: compare the fingerprint above by telephone.");
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,21 @@
+//! The federation as processes: who the members are, how they reach each other, and what they do.
+//!
+//! * [`file`]: `federation.toml`, the same for everybody, pins every identity.
+//! * [`peer`]: one question to one member, over an encrypted connection.
+//! * [`listener`]: answers questions, with limits.
+//! * [`coordinator`]: gathers signatures for the sequencer.
+//! * [`member`]: a signer: judges by its own state, then signs.
+//! * [`secrets`]: identities and shares in files.
+//! * [`keygen`]: the key generation between the members' machines.
+//!
+//! Specification: `docs/spec/federation.md`.
+
+pub mod coordinator;
+pub mod file;
+pub mod keygen;
+pub mod listener;
+pub mod member;
+pub mod peer;
+pub mod secrets;
+#[cfg(test)]
+mod testing;

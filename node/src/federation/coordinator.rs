@@ -1,0 +1,314 @@
+//! Gathers signatures: the sequencer's side of a signing round.
+//!
+//! [`FederationSigner`] stands where the single local signer stands on test networks. It asks all members
+//! at once whether they are willing, takes the first `t`, and asks those for their shares; who fails is
+//! excluded with the reason and the round begins again (`tacit_federation::session`). Whoever was caught
+//! at misbehaving is not asked in later rounds either, unless too few are left without it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use bitcoin::XOnlyPublicKey;
+use bitcoin::secp256k1::schnorr::Signature;
+use tacit_bridge::proposal::Proposal;
+use tacit_bridge::signer::{SignError, VaultSigner};
+use tacit_federation::identity::Identity;
+use tacit_federation::message::{Answer, Request, SignerStatus};
+use tacit_federation::roster::MemberId;
+use tacit_federation::session::{Exclusion, Session, Step, Todo};
+use tacit_federation::share::GroupKey;
+use tacit_federation::signer::Input;
+use tacit_protocol::encoding::Encode;
+use tacit_protocol::peg::vault::{InputRole, UnsignedVaultTx};
+
+use super::file::{Federation, Member};
+use super::peer::{self, CallError};
+
+/// Longest wait for members in one step of a round.
+pub const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The signatures that the federation owes a transaction, in the order of its inputs.
+#[must_use]
+pub fn inputs_of(tx: &UnsignedVaultTx) -> Vec<Input> {
+    let all = tx.roles().iter().enumerate();
+    all.filter(|(_, role)| **role != InputRole::Operator)
+        .map(|(i, role)| Input {
+            sighash: *tx.sighash(i).as_ref(),
+            merkle_root: role.merkle_root(),
+        })
+        .collect()
+}
+
+/// A way to ask members.
+pub trait Ask: Send + Sync {
+    /// Asks one member; blocks until it has answered or will not.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    fn ask(&self, member: &Member, request: &Request) -> Result<Answer, CallError>;
+}
+
+/// Asks over the network.
+pub struct Network {
+    /// Who asks.
+    pub own: Arc<Identity>,
+    /// What connections are bound to.
+    pub context: [u8; 32],
+    /// Longest wait for an answer.
+    pub patience: Duration,
+}
+
+impl Ask for Network {
+    fn ask(&self, member: &Member, request: &Request) -> Result<Answer, CallError> {
+        let (address, identity) = (&member.address, &member.identity);
+        peer::ask(
+            address,
+            identity,
+            &self.own,
+            &self.context,
+            request,
+            self.patience,
+        )
+    }
+}
+
+/// What a coordinator knows of a member.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Health {
+    /// Its last answer to the question how it is.
+    pub status: Option<SignerStatus>,
+    /// Why it cannot be reached, as of the last attempt.
+    pub unreachable: Option<String>,
+    /// Rounds that it was excluded from.
+    pub excluded: u64,
+    /// Why it was excluded the last time.
+    pub last_exclusion: Option<String>,
+}
+
+/// The figures of all rounds so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rounds {
+    /// Rounds that ended with signatures.
+    pub signed: u64,
+    /// Rounds that failed.
+    pub failed: u64,
+    /// Attempts in all of them together.
+    pub attempts: u64,
+}
+
+#[derive(Default)]
+struct Record {
+    health: BTreeMap<MemberId, Health>,
+    rounds: Rounds,
+    /// Caught at misbehaving.
+    banned: BTreeMap<MemberId, Exclusion>,
+}
+
+/// The federation, as whoever needs its signatures sees it.
+pub struct FederationSigner {
+    group: GroupKey,
+    federation: Arc<Federation>,
+    ask: Arc<dyn Ask>,
+    patience: Duration,
+    record: Mutex<Record>,
+}
+
+impl FederationSigner {
+    /// Asks the members of `federation`, whose key is `group`.
+    #[must_use]
+    pub fn new(group: GroupKey, federation: Arc<Federation>, ask: Arc<dyn Ask>, patience: Duration) -> Self {
+        Self {
+            group,
+            federation,
+            ask,
+            patience,
+            record: Mutex::default(),
+        }
+    }
+
+    fn record(&self) -> MutexGuard<'_, Record> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The members.
+    #[must_use]
+    pub fn federation(&self) -> &Federation {
+        &self.federation
+    }
+
+    /// What is known of every member.
+    #[must_use]
+    pub fn health(&self) -> BTreeMap<MemberId, Health> {
+        self.record().health.clone()
+    }
+
+    /// The figures of all rounds so far.
+    #[must_use]
+    pub fn rounds(&self) -> Rounds {
+        self.record().rounds
+    }
+
+    /// Asks every member how it is.
+    pub fn poll(&self) {
+        let everybody = self.federation.members().iter().map(|member| member.id).collect();
+        for (member, answer) in self.ask_all(&everybody, &Arc::new(Request::Status)) {
+            let mut record = self.record();
+            let health = record.health.entry(member).or_default();
+            match answer {
+                Ok(Answer::Status(status)) => {
+                    health.status = Some(status);
+                    health.unreachable = None;
+                }
+                Ok(other) => health.unreachable = Some(format!("gave another answer: {other:?}")),
+                Err(error) => health.unreachable = Some(error.to_string()),
+            }
+        }
+    }
+
+    /// Answers as they come; members that never answer end with the connection's patience.
+    fn ask_all(
+        &self,
+        members: &BTreeSet<MemberId>,
+        request: &Arc<Request>,
+    ) -> mpsc::Receiver<(MemberId, Result<Answer, CallError>)> {
+        let (answers, received) = mpsc::channel();
+        for member in self.federation.members() {
+            if !members.contains(&member.id) {
+                continue;
+            }
+            let (member, ask) = (member.clone(), Arc::clone(&self.ask));
+            let (request, answers) = (Arc::clone(request), answers.clone());
+            thread::spawn(move || {
+                let answer = ask.ask(&member, &request);
+                // Nobody listens any more once the step is over.
+                let _ = answers.send((member.id, answer));
+            });
+        }
+        received
+    }
+
+    /// One step: asks, and feeds the answers to the session until the step is over.
+    fn step(&self, session: &mut Session, step: Step, members: &BTreeSet<MemberId>, request: Request) {
+        let received = self.ask_all(members, &Arc::new(request));
+        let deadline = Instant::now() + self.patience;
+        while session.is_at(step) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let Ok((member, answer)) = received.recv_timeout(left) else {
+                session.give_up_waiting(step);
+                return;
+            };
+            self.heard(session, step, member, answer);
+        }
+    }
+
+    fn heard(&self, session: &mut Session, step: Step, from: MemberId, answer: Result<Answer, CallError>) {
+        let answer = match answer {
+            Ok(Answer::Commitments(parts)) => return session.committed(step, from, Ok(parts)),
+            Ok(Answer::Shares(parts)) => return session.signed(step, from, Ok(parts)),
+            Ok(Answer::Refused { reason, .. }) => Err(reason),
+            // Not what was asked for: no parts at all are garbage too.
+            Ok(Answer::Status(_) | Answer::Keygen { .. } | Answer::NotYet) => Ok(Vec::new()),
+            Err(error @ (CallError::Unreachable { .. } | CallError::Channel(_))) => {
+                let mut record = self.record();
+                record.health.entry(from).or_default().unreachable = Some(error.to_string());
+                drop(record);
+                return session.lost(step, from);
+            }
+            Err(CallError::Malformed(_)) => Ok(Vec::new()),
+        };
+        session.committed(step, from, answer.clone());
+        session.signed(step, from, answer);
+    }
+
+    fn run(&self, proposal: &[u8], inputs: &[Input], banned: BTreeMap<MemberId, Exclusion>) -> Session {
+        let mut session = Session::new(self.group.clone(), inputs.to_vec(), banned);
+        loop {
+            match session.todo() {
+                Todo::Commit { step, members } => {
+                    let proposal = proposal.to_vec();
+                    self.step(&mut session, step, &members, Request::Commit { proposal });
+                }
+                Todo::Sign {
+                    step,
+                    members,
+                    packages,
+                } => {
+                    let proposal = proposal.to_vec();
+                    self.step(&mut session, step, &members, Request::Sign { proposal, packages });
+                }
+                Todo::Done(_) | Todo::Failed => return session,
+            }
+        }
+    }
+
+    /// Enters what a session showed about its members.
+    fn enter(&self, session: &Session, before: &BTreeMap<MemberId, Exclusion>, done: bool) {
+        let mut record = self.record();
+        for (&member, why) in session.excluded() {
+            if before.contains_key(&member) {
+                continue;
+            }
+            let health = record.health.entry(member).or_default();
+            health.excluded += 1;
+            health.last_exclusion = Some(why.to_string());
+            let name = self.federation.roster().name(member).unwrap_or_default();
+            tracing::warn!(member = name, reason = %why, "excluded from a signing round");
+            if why.is_misbehaviour() {
+                record.banned.insert(member, why.clone());
+            }
+        }
+        record.rounds.attempts += u64::from(session.attempts());
+        if done {
+            record.rounds.signed += 1;
+        } else {
+            record.rounds.failed += 1;
+        }
+    }
+
+    fn too_few(&self, session: &Session) -> SignError {
+        let roster = self.federation.roster();
+        let name = |member: MemberId| roster.name(member).unwrap_or_default().to_owned();
+        let missing: Vec<(String, String)> = session
+            .excluded()
+            .iter()
+            .map(|(&member, why)| (name(member), why.to_string()))
+            .collect();
+        SignError::TooFew {
+            signed: usize::from(roster.size()) - missing.len(),
+            needed: usize::from(roster.threshold()),
+            missing,
+        }
+    }
+}
+
+impl VaultSigner for FederationSigner {
+    fn public_key(&self) -> XOnlyPublicKey {
+        self.group.internal_key()
+    }
+
+    fn sign_vault(&self, proposal: &Proposal, tx: &UnsignedVaultTx) -> Result<Vec<Signature>, SignError> {
+        let (inputs, proposal) = (inputs_of(tx), proposal.encode());
+        let mut banned = self.record().banned.clone();
+        let mut session = self.run(&proposal, &inputs, banned.clone());
+        if matches!(session.todo(), Todo::Failed) && !banned.is_empty() {
+            self.record().banned.clear();
+            banned.clear();
+            session = self.run(&proposal, &inputs, BTreeMap::new());
+        }
+        match session.todo() {
+            Todo::Done(signatures) => {
+                self.enter(&session, &banned, true);
+                Ok(signatures)
+            }
+            Todo::Commit { .. } | Todo::Sign { .. } | Todo::Failed => {
+                self.enter(&session, &banned, false);
+                Err(self.too_few(&session))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,233 @@
+//! A signer's answers: it judges every proposal by its own state and signs what it derives itself.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use bitcoin::hashes::Hash;
+use rand::rngs::OsRng;
+use tacit_bridge::proposal::Proposal;
+use tacit_bridge::signer::judge::{Judge, Refusal};
+use tacit_bridge::vault::ViewError;
+use tacit_federation::identity::IdentityKey;
+use tacit_federation::message::{Answer, Request, SignerStatus, printable};
+use tacit_federation::signer::{Input, Signer};
+use tacit_protocol::encoding::Decode;
+use tacit_protocol::kv::KvError;
+use tacit_sequencer::Store;
+use tacit_verifier::chain::table;
+
+use super::coordinator::inputs_of;
+use super::file::Federation;
+use super::listener::Answers;
+use crate::service::Following;
+
+/// Time between two looks at what may pass.
+const AGAIN: Duration = Duration::from_millis(100);
+
+/// How long a signer waits for a block that a coordinator has seen; below the coordinator's own patience.
+pub const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The file whose presence pauses a signer; it holds the reason.
+const PAUSE_FILE: &str = "paused";
+
+/// A switch that the operator of a signer can turn without the signer running.
+#[derive(Clone, Debug)]
+pub struct Pause(PathBuf);
+
+impl Pause {
+    /// The switch of the signer whose data are in `dir`.
+    #[must_use]
+    pub fn of(dir: &Path) -> Self {
+        Self(dir.join(PAUSE_FILE))
+    }
+
+    /// Why the signer is paused, if it is. A file that cannot be read pauses too.
+    #[must_use]
+    pub fn reason(&self) -> Option<String> {
+        match fs::read_to_string(&self.0) {
+            Ok(reason) => Some(reason.trim().to_owned()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => Some(format!("{} cannot be read: {error}", self.0.display())),
+        }
+    }
+
+    /// Pauses.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn set(&self, reason: &str) -> io::Result<()> {
+        fs::write(&self.0, reason)
+    }
+
+    /// Goes on; whether it was paused.
+    ///
+    /// # Errors
+    /// If the file cannot be removed.
+    pub fn clear(&self) -> io::Result<bool> {
+        match fs::remove_file(&self.0) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// What a signer answers with.
+pub struct SignerDesk {
+    /// Who may ask.
+    pub federation: Arc<Federation>,
+    /// Judges proposals.
+    pub judge: Judge,
+    /// Holds share and nonces.
+    pub signer: Mutex<Signer>,
+    /// How far this node is.
+    pub following: Arc<RwLock<Following>>,
+    /// The verified state.
+    pub store: Arc<dyn Store>,
+    /// The operator's switch.
+    pub pause: Pause,
+    /// How long to wait for what may pass.
+    pub patience: Duration,
+    /// Requests signed.
+    pub signed: AtomicU64,
+    /// Requests refused.
+    pub refused: AtomicU64,
+}
+
+fn unreadable(error: &KvError) -> Refusal {
+    Refusal::View(ViewError(error.to_string()))
+}
+
+impl SignerDesk {
+    fn following(&self) -> Following {
+        self.following
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn height(&self) -> Result<u32, Refusal> {
+        let cursor = table::cursor(&*self.store).map_err(|error| unreadable(&error))?;
+        Ok(cursor.map_or(0, |cursor| cursor.height))
+    }
+
+    /// What to sign for a proposal, if this signer is willing.
+    fn inputs(&self, proposal: &[u8]) -> Result<Vec<Input>, Refusal> {
+        let proposal = Proposal::decode(proposal).map_err(Refusal::Malformed)?;
+        if let Some(reason) = self.pause.reason() {
+            return Err(Refusal::Paused(reason));
+        }
+        let following = self.following();
+        if let Some(reason) = following.halted.or(following.paused) {
+            return Err(Refusal::Halted(reason));
+        }
+        let (height, target) = (self.height()?, following.target);
+        if height < target {
+            return Err(Refusal::Behind { height, target });
+        }
+        let tx = self.judge.judge(&proposal)?;
+        Ok(inputs_of(&tx))
+    }
+
+    /// The same, with a little patience where a block more may settle it: the coordinator's bitcoind often
+    /// hears of a block first.
+    fn inputs_soon(&self, proposal: &[u8]) -> Result<Vec<Input>, Refusal> {
+        let deadline = Instant::now() + self.patience;
+        loop {
+            match self.inputs(proposal) {
+                Err(refusal) if refusal.may_pass() && Instant::now() < deadline => thread::sleep(AGAIN),
+                judged => return judged,
+            }
+        }
+    }
+
+    fn commit(&self, proposal: &[u8]) -> Result<Answer, Refusal> {
+        let inputs = self.inputs_soon(proposal)?;
+        let mut signer = self.signer.lock().unwrap_or_else(PoisonError::into_inner);
+        let commitments = signer.commit(&inputs, &mut OsRng);
+        commitments
+            .map(Answer::Commitments)
+            .map_err(|error| Refusal::Round(error.to_string()))
+    }
+
+    fn sign(&self, proposal: &[u8], packages: &[Vec<u8>]) -> Result<Answer, Refusal> {
+        let inputs = self.inputs_soon(proposal)?;
+        let mut signer = self.signer.lock().unwrap_or_else(PoisonError::into_inner);
+        let shares = signer.sign(&inputs, packages);
+        shares
+            .map(Answer::Shares)
+            .map_err(|error| Refusal::Round(error.to_string()))
+    }
+
+    fn status(&self) -> Result<Answer, Refusal> {
+        let following = self.following();
+        let cursor = table::cursor(&*self.store).map_err(|error| unreadable(&error))?;
+        let vault = table::vault_tip(&*self.store).map_err(|error| unreadable(&error))?;
+        let member = self
+            .signer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .share()
+            .member();
+        Ok(Answer::Status(SignerStatus {
+            member: member.number(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            height: cursor.as_ref().map_or(0, |cursor| cursor.height),
+            tip: cursor.map_or([0; 32], |cursor| cursor.hash.to_byte_array()),
+            target: following.target,
+            vault_tip: vault.map_or(([0; 32], 0), |tip| {
+                (tip.outpoint.txid.to_byte_array(), tip.outpoint.vout)
+            }),
+            paused: self.pause.reason().map(|reason| printable(&reason)),
+            halted: following
+                .halted
+                .or(following.paused)
+                .map(|reason| printable(&reason)),
+            signed: self.signed.load(Ordering::Relaxed),
+            refused: self.refused.load(Ordering::Relaxed),
+        }))
+    }
+}
+
+impl Answers for SignerDesk {
+    fn knows(&self, identity: &IdentityKey) -> bool {
+        self.federation.is_coordinator(identity) || self.federation.member_of(identity).is_some()
+    }
+
+    fn answer(&self, from: &IdentityKey, request: Request) -> Answer {
+        let asks = self.federation.is_coordinator(from);
+        let answer = match &request {
+            Request::Status => self.status(),
+            Request::Commit { .. } | Request::Sign { .. } if !asks => Err(Refusal::Round(
+                "only a coordinator of the federation file may ask for signatures".into(),
+            )),
+            Request::Commit { proposal } => self.commit(proposal),
+            Request::Sign { proposal, packages } => self.sign(proposal, packages),
+            Request::Keygen { .. } => Err(Refusal::Round(
+                "this member has its share already; its key generation is over".into(),
+            )),
+        };
+        match answer {
+            Ok(answer) => {
+                if matches!(answer, Answer::Shares(_)) {
+                    self.signed.fetch_add(1, Ordering::Relaxed);
+                    tracing::info!("signed");
+                }
+                answer
+            }
+            Err(refusal) => {
+                self.refused.fetch_add(1, Ordering::Relaxed);
+                tracing::warn!(code = refusal.code(), %refusal, "refused to sign");
+                Answer::refused(refusal.code(), refusal.is_permanent(), &refusal.to_string())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

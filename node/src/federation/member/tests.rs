@@ -1,0 +1,193 @@
+//! A signer refuses whoever may not ask, and says why it does not sign now.
+
+use bitcoin::{OutPoint, TxOut};
+use tacit_bridge::journal::MemoryJournal;
+use tacit_bridge::signer::judge::{SignerView, SigningPolicy};
+use tacit_bridge::vault::{VaultSnapshot, VaultView};
+use tacit_bridge::watcher::{DepositError, Registration};
+use tacit_federation::identity::Identity;
+use tacit_federation::signer::Ledger;
+use tacit_protocol::Amount;
+use tacit_protocol::peg::FeeRate;
+use tacit_sequencer::store::MemoryStore;
+
+use super::*;
+use crate::federation::testing::{federation, shares};
+
+/// A view of nothing: whoever gets as far as asking it learns that.
+struct Blind;
+
+impl VaultView for Blind {
+    fn snapshot(&self) -> Result<VaultSnapshot, ViewError> {
+        Err(ViewError("blind".into()))
+    }
+}
+
+impl SignerView for Blind {
+    fn admit(&self, _: Registration) -> Result<(), DepositError> {
+        Ok(())
+    }
+    fn coin(&self, _: &OutPoint) -> Result<Option<TxOut>, ViewError> {
+        Ok(None)
+    }
+    fn paid_out(&self, _: u32) -> Result<Amount, ViewError> {
+        Ok(Amount::ZERO)
+    }
+}
+
+struct Setting {
+    desk: SignerDesk,
+    identities: Vec<Identity>,
+    dir: tempfile::TempDir,
+}
+
+fn setting() -> Setting {
+    let dir = tempfile::tempdir().unwrap();
+    let (federation, identities) = federation(2, 2);
+    let share = shares(&federation, &identities).remove(0);
+    let ledger = Ledger::open(&dir.path().join("ledger")).unwrap();
+    let policy = SigningPolicy {
+        ceiling: FeeRate::from_sat_per_kwu(5_000),
+        outflow: None,
+    };
+    let following = Following {
+        target: 0,
+        paused: None,
+        halted: None,
+    };
+    let desk = SignerDesk {
+        federation: Arc::new(federation),
+        judge: Judge::new(Arc::new(Blind), Arc::new(MemoryJournal::default()), policy),
+        signer: Mutex::new(Signer::new(share, ledger)),
+        following: Arc::new(RwLock::new(following)),
+        store: Arc::new(MemoryStore::new()),
+        pause: Pause::of(dir.path()),
+        patience: Duration::ZERO,
+        signed: AtomicU64::new(0),
+        refused: AtomicU64::new(0),
+    };
+    Setting {
+        desk,
+        identities,
+        dir,
+    }
+}
+
+impl Setting {
+    fn coordinator(&self) -> IdentityKey {
+        self.identities[2].public()
+    }
+
+    /// Code and words of the refusal.
+    fn refusal(&self, from: &IdentityKey, request: Request) -> (u16, String) {
+        let answer = self.desk.answer(from, request);
+        let Answer::Refused { code, reason, .. } = answer else {
+            panic!("refused, not {answer:?}")
+        };
+        (code, reason)
+    }
+
+    fn commit(&self) -> (u16, String) {
+        // An encoded proposal without deposits, withdrawals and coins.
+        let proposal = [&[1][..], &[0; 36 + 8 + 6 + 1 + 1 + 32]].concat();
+        self.refusal(&self.coordinator(), Request::Commit { proposal })
+    }
+}
+
+#[test]
+fn only_coordinators_get_signatures_and_only_the_federation_gets_an_answer() {
+    let setting = setting();
+    let member = setting.identities[1].public();
+    assert!(setting.desk.knows(&member) && setting.desk.knows(&setting.coordinator()));
+    assert!(!setting.desk.knows(&Identity::generate(&mut OsRng).public()));
+    for request in [
+        Request::Commit { proposal: Vec::new() },
+        Request::Sign {
+            proposal: Vec::new(),
+            packages: Vec::new(),
+        },
+    ] {
+        let (code, reason) = setting.refusal(&member, request);
+        assert!(code == 18 && reason.contains("coordinator"), "{code} {reason}");
+    }
+    assert!(matches!(
+        setting.desk.answer(&member, Request::Status),
+        Answer::Status(_)
+    ));
+}
+
+#[test]
+fn every_reason_not_to_sign_now_has_its_code_and_goes_away() {
+    let setting = setting();
+    assert_eq!(
+        setting.commit(),
+        (5, "the rollup's state cannot be read: blind".into()),
+        "it would judge"
+    );
+
+    setting.desk.pause.set("moving house\n").unwrap();
+    assert_eq!(
+        setting.commit(),
+        (2, "paused by its operator: moving house".into())
+    );
+    let Answer::Status(status) = setting.desk.answer(&setting.coordinator(), Request::Status) else {
+        panic!("a status")
+    };
+    assert_eq!(status.paused.as_deref(), Some("moving house"));
+    assert!(setting.desk.pause.clear().unwrap());
+    assert!(!setting.desk.pause.clear().unwrap(), "it was not paused any more");
+
+    setting.desk.following.write().unwrap().target = 9;
+    let (code, reason) = setting.commit();
+    assert!(
+        code == 3 && reason.contains("at block 0, its bitcoind is at 9"),
+        "{reason}"
+    );
+    setting.desk.following.write().unwrap().target = 0;
+
+    setting.desk.following.write().unwrap().halted = Some("a deep reorganisation".into());
+    assert_eq!(
+        setting.commit(),
+        (4, "signing is halted: a deep reorganisation".into())
+    );
+    setting.desk.following.write().unwrap().halted = None;
+    assert_eq!(setting.commit().0, 5, "as before");
+    assert_eq!(setting.desk.refused.load(Ordering::Relaxed), 5);
+
+    let garbage = Request::Commit { proposal: vec![1, 2] };
+    assert_eq!(setting.refusal(&setting.coordinator(), garbage).0, 1);
+}
+
+#[test]
+fn a_block_that_is_about_to_come_is_waited_for() {
+    let mut setting = setting();
+    setting.desk.patience = Duration::from_secs(60);
+    setting.desk.following.write().unwrap().target = 9;
+    let following = Arc::clone(&setting.desk.following);
+    let caught_up = thread::spawn(move || {
+        thread::sleep(Duration::from_millis(300));
+        following.write().unwrap().target = 0;
+    });
+    assert_eq!(setting.commit().0, 5, "it judged once it had caught up");
+    caught_up.join().unwrap();
+}
+
+#[test]
+fn a_pause_file_that_cannot_be_read_pauses_too() {
+    let setting = setting();
+    std::fs::create_dir(setting.dir.path().join("paused")).unwrap();
+    let (code, reason) = setting.commit();
+    assert!(code == 2 && reason.contains("cannot be read"), "{reason}");
+}
+
+#[test]
+fn a_key_generation_is_over_for_a_signer() {
+    let setting = setting();
+    let request = Request::Keygen {
+        round: tacit_federation::message::KeygenRound::Share,
+        session: [0; 32],
+        bytes: zeroize::Zeroizing::new(vec![1]),
+    };
+    let (code, reason) = setting.refusal(&setting.identities[1].public(), request);
+    assert!(code == 18 && reason.contains("is over"), "{reason}");
+}

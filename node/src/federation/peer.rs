@@ -1,0 +1,72 @@
+//! One question to one member: connect, prove who we are, ask, hear the answer, hang up.
+
+use std::io;
+use std::net::{TcpStream, ToSocketAddrs};
+use std::time::Duration;
+
+use tacit_federation::channel::{Channel, ChannelError};
+use tacit_federation::identity::{Identity, IdentityKey};
+use tacit_federation::message::{Answer, Request};
+use tacit_protocol::encoding::{Decode, DecodeError, Encode};
+use thiserror::Error;
+
+/// Longest time to wait for a connection.
+const CONNECT: Duration = Duration::from_secs(3);
+
+/// Why there is no answer.
+#[derive(Debug, Error)]
+pub enum CallError {
+    /// Nobody listens there.
+    #[error("cannot be reached at {address}: {source}")]
+    Unreachable {
+        /// Where it should listen.
+        address: String,
+        /// From the operating system.
+        source: io::Error,
+    },
+    /// The connection failed, or it is somebody else.
+    #[error(transparent)]
+    Channel(#[from] ChannelError),
+    /// The bytes are no answer.
+    #[error("sent bytes that are no answer: {0}")]
+    Malformed(#[from] DecodeError),
+}
+
+/// Asks `peer` at `address`; waits no longer than `patience` for any part of the answer.
+///
+/// # Errors
+/// [`CallError`].
+pub fn ask(
+    address: &str,
+    peer: &IdentityKey,
+    own: &Identity,
+    context: &[u8; 32],
+    request: &Request,
+    patience: Duration,
+) -> Result<Answer, CallError> {
+    let unreachable = |source| CallError::Unreachable {
+        address: address.to_owned(),
+        source,
+    };
+    let stream = connect(address, patience).map_err(unreachable)?;
+    let mut channel = Channel::connect(stream, own, peer, context)?;
+    channel.send(&request.encode())?;
+    let answer = channel.receive(Answer::LONGEST)?;
+    Ok(Answer::decode(&answer)?)
+}
+
+fn connect(address: &str, patience: Duration) -> io::Result<TcpStream> {
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the address has no host");
+    for address in address.to_socket_addrs()? {
+        match TcpStream::connect_timeout(&address, CONNECT.min(patience)) {
+            Ok(stream) => {
+                stream.set_nodelay(true)?;
+                stream.set_read_timeout(Some(patience))?;
+                stream.set_write_timeout(Some(patience))?;
+                return Ok(stream);
+            }
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}

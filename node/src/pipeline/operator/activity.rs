@@ -1,0 +1,153 @@
+//! What the vault does and why anything waits, kept for whoever asks.
+
+use bitcoin::Txid;
+use tacit_bridge::fees::FeeQuote;
+use tacit_bridge::vault::{VaultError, VaultReport, VaultSnapshot, VaultState};
+use tacit_federation::message::SignerStatus;
+use tacit_protocol::peg::{FeeRate, VaultContext};
+use tacit_wallet::api::{BridgeStatus, FederationStatus, Queued, SignerHealth, VaultActivity};
+
+use crate::federation::coordinator::{FederationSigner, Health};
+
+/// The last look at the vault.
+#[derive(Clone, Debug)]
+pub(super) struct Activity {
+    vault: VaultActivity,
+    queue: Vec<Queued>,
+    fee_origin: String,
+}
+
+impl Default for Activity {
+    fn default() -> Self {
+        Self {
+            vault: VaultActivity {
+                state: "starting".into(),
+                reason: None,
+                txid: None,
+                last_sent: None,
+            },
+            queue: Vec::new(),
+            fee_origin: String::new(),
+        }
+    }
+}
+
+impl Activity {
+    /// Enters what became of a look at the vault.
+    pub(super) fn enter(
+        &mut self,
+        quote: &FeeQuote,
+        snapshot: &VaultSnapshot,
+        outcome: &Result<VaultReport, VaultError>,
+    ) {
+        self.fee_origin = quote.to_string();
+        let (state, txid, reason) = match outcome {
+            Ok(report) => words(&report.state),
+            Err(VaultError::Sign(error)) => ("unsigned", None, Some(error.to_string())),
+            Err(error) => ("failing", None, Some(error.to_string())),
+        };
+        if let Ok(report) = outcome {
+            if matches!(report.state, VaultState::Sent { .. } | VaultState::Bumped { .. }) {
+                self.vault.last_sent = txid;
+            }
+            self.queue = queue(report, snapshot);
+        }
+        self.vault = VaultActivity {
+            state: state.to_owned(),
+            reason,
+            txid,
+            last_sent: self.vault.last_sent,
+        };
+    }
+
+    /// The answer to whoever asks.
+    pub(super) fn status(&self, rate: FeeRate, federation: Option<&FederationSigner>) -> BridgeStatus {
+        BridgeStatus {
+            vault: self.vault.clone(),
+            queue: self.queue.clone(),
+            fee_rate: rate,
+            fee_origin: self.fee_origin.clone(),
+            federation: federation.map(members),
+        }
+    }
+}
+
+fn queue(report: &VaultReport, snapshot: &VaultSnapshot) -> Vec<Queued> {
+    let held = report.held.iter().filter_map(|held| {
+        Some(Queued {
+            index: held.index,
+            amount: snapshot.withdrawal(held.index)?.amount,
+            reason: held.reason.to_string(),
+        })
+    });
+    held.collect()
+}
+
+fn words(state: &VaultState) -> (&'static str, Option<Txid>, Option<String>) {
+    match state {
+        VaultState::Idle => ("idle", None, None),
+        VaultState::Halted(reason) => ("halted", None, Some(reason.clone())),
+        VaultState::Sent { txid, .. } => ("sent", Some(*txid), None),
+        VaultState::Bumped { txid, replaced } => {
+            let reason = format!("{replaced} paid too little for too long");
+            ("bumped", Some(*txid), Some(reason))
+        }
+        VaultState::InMempool(txid) => ("inMempool", Some(*txid), None),
+        VaultState::Resent(txid) => ("resent", Some(*txid), None),
+        VaultState::Confirmed(txid) => ("confirmed", Some(*txid), None),
+        VaultState::Stuck { txid, reason } => ("stuck", Some(*txid), Some(reason.clone())),
+        VaultState::OutOfCoins(error) => ("outOfCoins", None, Some(error.to_string())),
+    }
+}
+
+fn members(federation: &FederationSigner) -> FederationStatus {
+    let (rounds, health) = (federation.rounds(), federation.health());
+    let signers = federation.federation().members().iter().map(|member| {
+        let known = health.get(&member.id).cloned().unwrap_or_default();
+        let (state, reason) = state_of(&known);
+        SignerHealth {
+            member: member.id.number(),
+            name: member.name.clone(),
+            state: state.to_owned(),
+            reason,
+            height: known.status.as_ref().map(|status| status.height),
+            signed: known.status.as_ref().map(|status| status.signed),
+            refused: known.status.as_ref().map(|status| status.refused),
+            excluded: known.excluded,
+            last_exclusion: known.last_exclusion,
+        }
+    });
+    FederationStatus {
+        threshold: federation.federation().roster().threshold(),
+        rounds_signed: rounds.signed,
+        rounds_failed: rounds.failed,
+        attempts: rounds.attempts,
+        signers: signers.collect(),
+    }
+}
+
+/// How a member is, in one word, and why if it is not ready.
+fn state_of(health: &Health) -> (&'static str, Option<String>) {
+    if let Some(reason) = &health.unreachable {
+        return ("unreachable", Some(reason.clone()));
+    }
+    let Some(SignerStatus {
+        height,
+        target,
+        paused,
+        halted,
+        ..
+    }) = &health.status
+    else {
+        return ("unknown", None);
+    };
+    if let Some(reason) = paused {
+        ("paused", Some(reason.clone()))
+    } else if let Some(reason) = halted {
+        ("halted", Some(reason.clone()))
+    } else if height < target {
+        ("behind", Some(format!("at block {height} of {target}")))
+    } else {
+        ("ready", None)
+    }
+}

@@ -1,0 +1,167 @@
+//! The state as the vault, its signers and the watcher of deposits ask for it.
+
+use std::sync::Arc;
+
+use bitcoin::{OutPoint, TxOut};
+use tacit_bridge::client::BitcoinClient;
+use tacit_bridge::signer::judge::SignerView;
+use tacit_bridge::vault::{VaultSnapshot, VaultView, ViewError};
+use tacit_bridge::watcher::{DepositError, DepositView, Registration, SweptView, Watcher};
+use tacit_protocol::Amount;
+use tacit_protocol::kv::KvError;
+use tacit_protocol::peg::{VaultTip, WithdrawalView};
+use tacit_sequencer::Store;
+use tacit_verifier::Rules;
+use tacit_verifier::chain::records::Withdrawal;
+use tacit_verifier::chain::{reserves, table};
+
+/// Rows read at a time.
+const PAGE: usize = 1_024;
+
+/// Confirmations of a reward that can be spent.
+const MATURITY: u32 = 100;
+
+/// Reads the canonical state; nothing pending is ever paid.
+pub(crate) struct StateView {
+    client: Arc<dyn BitcoinClient>,
+    store: Arc<dyn Store>,
+    rules: Arc<Rules>,
+    watcher: Arc<Watcher>,
+}
+
+fn failed(error: &KvError) -> ViewError {
+    ViewError(error.to_string())
+}
+
+impl StateView {
+    pub(super) fn new(
+        client: Arc<dyn BitcoinClient>,
+        store: Arc<dyn Store>,
+        rules: Arc<Rules>,
+        watcher: Arc<Watcher>,
+    ) -> Self {
+        Self {
+            client,
+            store,
+            rules,
+            watcher,
+        }
+    }
+
+    /// Calls `look` for every withdrawal, ascending.
+    fn each_withdrawal(&self, mut look: impl FnMut(u64, &Withdrawal)) -> Result<(), KvError> {
+        let mut from = 0;
+        loop {
+            let rows = table::withdrawals(&*self.store, from, PAGE)?;
+            for (index, withdrawal) in &rows {
+                look(*index, withdrawal);
+            }
+            if rows.len() < PAGE {
+                return Ok(());
+            }
+            from += rows.len() as u64;
+        }
+    }
+
+    fn unpaid(&self, height: u32) -> Result<Vec<(u64, WithdrawalView)>, KvError> {
+        let genesis = self.rules.params().genesis();
+        let mut found = Vec::new();
+        self.each_withdrawal(|index, withdrawal| {
+            if withdrawal.paid.is_none() {
+                let view = WithdrawalView {
+                    amount: withdrawal.exit.amount(),
+                    script: withdrawal.exit.script().clone(),
+                    max_l1_fee: withdrawal.exit.max_l1_fee(),
+                    deep: genesis.is_deep(withdrawal.height, height),
+                    paid: false,
+                };
+                found.push((index, view));
+            }
+        })?;
+        Ok(found)
+    }
+
+    fn height(&self) -> Result<u32, ViewError> {
+        let cursor = table::cursor(&*self.store).map_err(|e| failed(&e))?;
+        let cursor = cursor.ok_or_else(|| ViewError("the cursor is missing".into()))?;
+        Ok(cursor.height)
+    }
+
+    /// Why no money may move.
+    fn halted(&self) -> Result<Option<String>, KvError> {
+        if let Some(fault) = table::fault(&*self.store)? {
+            return Ok(Some(format!(
+                "vault transaction {} broke a rule: {}",
+                fault.place.txid, fault.rule
+            )));
+        }
+        let gap = reserves(&*self.store, self.rules.params())?.gap();
+        Ok((gap > 0).then(|| format!("the vault lacks {gap} sat")))
+    }
+}
+
+impl VaultView for StateView {
+    fn snapshot(&self) -> Result<VaultSnapshot, ViewError> {
+        let missing = |what: &str| ViewError(format!("the {what} is missing"));
+        let height = self.height()?;
+        let tip = table::vault_tip(&*self.store)
+            .map_err(|e| failed(&e))?
+            .ok_or_else(|| missing("vault tip"))?;
+        let amount = Amount::from_sat(tip.txout.value.to_sat()).map_err(|e| ViewError(e.to_string()))?;
+        let tip = VaultTip {
+            outpoint: tip.outpoint,
+            amount,
+        };
+        let deposits = self
+            .watcher
+            .sweepable(self)
+            .map_err(|e| ViewError(e.to_string()))?;
+        let withdrawals = self.unpaid(height).map_err(|e| failed(&e))?;
+        let vault = self.rules.params().genesis().vault_keys();
+        let snapshot = VaultSnapshot::new(height, tip, vault, deposits, withdrawals);
+        Ok(match self.halted().map_err(|e| failed(&e))? {
+            Some(reason) => snapshot.halt(reason),
+            None => snapshot,
+        })
+    }
+}
+
+impl SignerView for StateView {
+    fn admit(&self, registration: Registration) -> Result<(), DepositError> {
+        self.watcher.register(registration).map(drop)
+    }
+
+    fn coin(&self, outpoint: &OutPoint) -> Result<Option<TxOut>, ViewError> {
+        let found = self.client.unspent(outpoint, false);
+        let found = found.map_err(|error| ViewError(error.to_string()))?;
+        let usable = found.filter(|coin| coin.confirmations >= if coin.coinbase { MATURITY } else { 1 });
+        Ok(usable.map(|coin| coin.txout))
+    }
+
+    fn paid_out(&self, blocks: u32) -> Result<Amount, ViewError> {
+        let since = self.height()?.saturating_sub(blocks);
+        let mut sum = Some(Amount::ZERO);
+        let add = |_, withdrawal: &Withdrawal| {
+            if let Some(paid) = withdrawal.paid.filter(|paid| paid.height > since) {
+                let left = withdrawal.exit.amount().checked_sub(paid.share);
+                sum = sum.zip(left).and_then(|(sum, left)| sum.checked_add(left));
+            }
+        };
+        self.each_withdrawal(add).map_err(|e| failed(&e))?;
+        sum.ok_or_else(|| ViewError("the sum of the payouts overflows".into()))
+    }
+}
+
+impl DepositView for StateView {
+    fn swept(&self, outpoint: &OutPoint) -> Result<Option<SweptView>, ViewError> {
+        let Some(index) = table::sweep_of(&*self.store, outpoint).map_err(|e| failed(&e))? else {
+            return Ok(None);
+        };
+        let swept = table::swept(&*self.store, index).map_err(|e| failed(&e))?;
+        Ok(swept.map(|s| SweptView {
+            txid: s.txid,
+            height: s.height,
+            credited: s.credited,
+        }))
+    }
+}

@@ -1,0 +1,89 @@
+//! What the bridge does and why anything waits: for operators.
+
+use bitcoin::Txid;
+use serde::{Deserialize, Serialize};
+use tacit_protocol::Amount;
+use tacit_protocol::peg::FeeRate;
+
+/// Answer of `bridgeStatus`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BridgeStatus {
+    /// What the vault does.
+    pub vault: VaultActivity,
+    /// Withdrawals that wait, ascending, with the reason.
+    pub queue: Vec<Queued>,
+    /// What miners are paid now.
+    pub fee_rate: FeeRate,
+    /// Where that rate comes from; says so when the ceiling holds it down.
+    pub fee_origin: String,
+    /// The federation's signing rounds; none while one local key signs.
+    pub federation: Option<FederationStatus>,
+}
+
+/// What the vault does at the moment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VaultActivity {
+    /// In one word: `idle`, `sent`, `inMempool`, `bumped`, `resent`, `confirmed`, `stuck`, `outOfCoins`,
+    /// `halted`, `unsigned`, `failing` or `starting`.
+    pub state: String,
+    /// Why, if it waits for something.
+    pub reason: Option<String>,
+    /// The transaction in question.
+    pub txid: Option<Txid>,
+    /// The last vault transaction that this sequencer sent.
+    pub last_sent: Option<Txid>,
+}
+
+/// A withdrawal that waits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Queued {
+    /// Its index.
+    pub index: u64,
+    /// What left the shielded supply.
+    pub amount: Amount,
+    /// Why it waits.
+    pub reason: String,
+}
+
+/// The federation, as its coordinator sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FederationStatus {
+    /// Members that it takes to sign.
+    pub threshold: u16,
+    /// Rounds that ended with signatures.
+    pub rounds_signed: u64,
+    /// Rounds that failed.
+    pub rounds_failed: u64,
+    /// Attempts in all of them together.
+    pub attempts: u64,
+    /// The members.
+    pub signers: Vec<SignerHealth>,
+}
+
+/// A member of the federation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SignerHealth {
+    /// Its number.
+    pub member: u16,
+    /// Its name.
+    pub name: String,
+    /// `ready`, `behind`, `paused`, `halted`, `unreachable` or `unknown`.
+    pub state: String,
+    /// Why, if it is not ready.
+    pub reason: Option<String>,
+    /// Height of the last block that it has verified.
+    pub height: Option<u32>,
+    /// Requests that it signed since it was started.
+    pub signed: Option<u64>,
+    /// Requests that it refused since it was started.
+    pub refused: Option<u64>,
+    /// Rounds that it was excluded from.
+    pub excluded: u64,
+    /// Why it was excluded the last time.
+    pub last_exclusion: Option<String>,
+}
