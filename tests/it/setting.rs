@@ -3,6 +3,7 @@
 //! Nothing here sleeps for a fixed time: tests wait for what they need with [`Setting::until`], whose
 //! limit is far above what a slow machine takes. When a test fails, the logs stay and are named.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::thread;
@@ -66,6 +67,8 @@ pub(crate) struct Choices {
     pub(crate) depth: u16,
     /// Milliseconds from the first transfer to sealing.
     pub(crate) seal_after_ms: u64,
+    /// Threshold and size of a federation; one local key signs without.
+    pub(crate) federation: Option<(u16, usize)>,
 }
 
 impl Default for Choices {
@@ -73,6 +76,7 @@ impl Default for Choices {
         Self {
             depth: 1,
             seal_after_ms: 300,
+            federation: None,
         }
     }
 }
@@ -106,7 +110,7 @@ impl Ground {
             .incoming()
             .internal_pk_d();
         let options = LocalOptions {
-            federation: None,
+            federation: choices.federation,
             fee_floor: 0,
             binary: binary()?,
             keys_dir: keys_dir(),
@@ -155,6 +159,8 @@ pub(crate) struct Setting {
     pub(crate) desk: RpcClient,
     pub(crate) prover: Groth16TransferProver,
     pub(crate) sequencer_config: Config,
+    /// The signers that run, by their place in the federation.
+    pub(crate) signers: BTreeMap<usize, NodeProcess>,
     pub(crate) ground: Ground,
 }
 
@@ -162,6 +168,10 @@ impl Setting {
     /// A fresh chain with a sequencer and an independent full node on it.
     pub(crate) fn new(choices: Choices) -> anyhow::Result<Self> {
         let ground = Ground::new(choices)?;
+        let mut signers = BTreeMap::new();
+        for number in 0..choices.federation.map_or(0, |(_, size)| size) {
+            signers.insert(number, ground.chain.start_signer(number)?);
+        }
         let sequencer_config = ground.chain.config("sequencer", None)?;
         let sequencer = ground.chain.start("sequencer", &sequencer_config)?;
         let node_config = ground.chain.config("node", Some(sequencer.url()))?;
@@ -177,6 +187,7 @@ impl Setting {
             desk,
             prover,
             sequencer_config,
+            signers,
             ground,
         };
         setting.settle()?;
@@ -247,7 +258,29 @@ impl Setting {
         for (name, client) in [("the sequencer", &self.desk), ("the full node", &self.api)] {
             self.settle_one(name, client)?;
         }
+        self.settle_signers()
+    }
+
+    /// Waits until the signers that run have followed Bitcoin to its tip.
+    pub(crate) fn settle_signers(&self) -> anyhow::Result<()> {
+        for signer in self.signers.values() {
+            self.settle_one("a signer", &signer.client()?)?;
+        }
         Ok(())
+    }
+
+    /// Kills a signer at once.
+    pub(crate) fn kill_signer(&mut self, number: usize) {
+        if let Some(mut signer) = self.signers.remove(&number) {
+            signer.kill();
+        }
+    }
+
+    /// Starts a signer that does not run.
+    pub(crate) fn start_signer(&mut self, number: usize) -> anyhow::Result<()> {
+        let signer = self.ground.chain.start_signer(number)?;
+        self.signers.insert(number, signer);
+        self.settle_signers()
     }
 
     /// Waits until one node has followed Bitcoin to its tip.
