@@ -78,6 +78,8 @@ pub struct Config {
     pub backend: BackendChoice,
     /// Milliseconds between two looks at bitcoind.
     pub poll_ms: u64,
+    /// Address to serve metrics at, for Prometheus; none without. Keep it on loopback or a private network.
+    pub metrics_listen: Option<SocketAddr>,
     /// The Bitcoin node.
     pub bitcoind: BitcoindConfig,
     /// The RPC server.
@@ -219,6 +221,7 @@ impl Default for Config {
             keys_dir: keys,
             backend: BackendChoice::default(),
             poll_ms: 1_000,
+            metrics_listen: None,
             bitcoind: BitcoindConfig::default(),
             rpc: RpcConfig::default(),
             sequencer: None,

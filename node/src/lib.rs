@@ -10,6 +10,7 @@ pub mod config;
 pub mod engine;
 pub mod federation;
 pub mod local;
+pub mod metrics;
 pub mod pipeline;
 pub mod printable;
 pub mod progress;

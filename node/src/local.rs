@@ -177,6 +177,7 @@ impl LocalChain {
             keys_dir: self.options.keys_dir.clone(),
             backend: BackendChoice::default(),
             poll_ms: 100,
+            metrics_listen: None,
             bitcoind: bitcoind_config(&self.bitcoind),
             rpc: RpcConfig {
                 listen: port,

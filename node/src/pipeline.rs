@@ -169,7 +169,17 @@ impl Node {
             poll: config.poll(),
             stop: Arc::clone(&stop),
         };
+        let figures = config.metrics_listen.map(|address| {
+            crate::metrics::serve(address)?;
+            let (service, stop_reading) = (Arc::clone(&main_loop.announcer.service), Arc::clone(&stop));
+            let read = move || {
+                crate::metrics::read_until(&*service, &stop_reading);
+                Ok(())
+            };
+            spawn("tacit-metrics", &stop, &failure, read)
+        });
         let mut threads = vec![spawn("tacit-follow", &stop, &failure, move || main_loop.run())?];
+        threads.extend(figures.transpose()?);
         if let Some(federation) = operator.as_ref().and_then(|operator| operator.federation()) {
             let (federation, stop_looking) = (Arc::clone(federation), Arc::clone(&stop));
             let look = move || {
@@ -425,7 +435,7 @@ impl Loop {
 }
 
 /// Waits, but not beyond a stop.
-fn wait(pause: Duration, stop: &AtomicBool) {
+pub(crate) fn wait(pause: Duration, stop: &AtomicBool) {
     let slice = Duration::from_millis(50);
     let mut left = pause;
     while !left.is_zero() && !stop.load(Ordering::Relaxed) {

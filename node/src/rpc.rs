@@ -10,7 +10,7 @@ mod connections;
 pub mod server;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 /// Prefix of every method.
 pub const PREFIX: &str = "tacit_";

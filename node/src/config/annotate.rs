@@ -12,6 +12,10 @@ pub(super) const EXPLANATIONS: &[(&str, &str)] = &[
         "What makes proofs: cpu, gpu, or auto (a card if there is one); --backend goes before it.",
     ),
     ("poll_ms", "Milliseconds between two looks at bitcoind."),
+    (
+        "metrics_listen",
+        "Address to serve metrics at, for Prometheus. Keep it on loopback or a private network.",
+    ),
     ("bitcoind.url", "URL of bitcoind's JSON-RPC."),
     (
         "bitcoind.cookie_file",

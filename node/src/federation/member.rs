@@ -24,6 +24,7 @@ use tacit_verifier::chain::table;
 use super::coordinator::inputs_of;
 use super::file::Federation;
 use super::listener::Answers;
+use crate::metrics;
 use crate::service::Following;
 
 /// Time between two looks at what may pass.
@@ -216,12 +217,14 @@ impl Answers for SignerDesk {
             Ok(answer) => {
                 if matches!(answer, Answer::Shares(_)) {
                     self.signed.fetch_add(1, Ordering::Relaxed);
+                    metrics::signed();
                     tracing::info!("signed");
                 }
                 answer
             }
             Err(refusal) => {
                 self.refused.fetch_add(1, Ordering::Relaxed);
+                metrics::refused(refusal.code());
                 tracing::warn!(code = refusal.code(), %refusal, "refused to sign");
                 Answer::refused(refusal.code(), refusal.is_permanent(), &refusal.to_string())
             }

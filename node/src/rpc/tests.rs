@@ -17,7 +17,7 @@ use crate::config::RpcConfig;
 
 mod abuse;
 mod connections;
-mod fake;
+pub(crate) mod fake;
 mod round_trips;
 mod subscriptions;
 

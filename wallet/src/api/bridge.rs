@@ -17,6 +17,8 @@ pub struct BridgeStatus {
     pub fee_rate: FeeRate,
     /// Where that rate comes from; says so when the ceiling holds it down.
     pub fee_origin: String,
+    /// Whether the ceiling holds the rate down; transactions may wait then.
+    pub fee_ceiling_reached: bool,
     /// The federation's signing rounds; none while one local key signs.
     pub federation: Option<FederationStatus>,
 }

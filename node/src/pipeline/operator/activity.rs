@@ -1,7 +1,7 @@
 //! What the vault does and why anything waits, kept for whoever asks.
 
 use bitcoin::Txid;
-use tacit_bridge::fees::FeeQuote;
+use tacit_bridge::fees::{FeeQuote, RateOrigin};
 use tacit_bridge::vault::{VaultError, VaultReport, VaultSnapshot, VaultState};
 use tacit_federation::message::SignerStatus;
 use tacit_protocol::peg::{FeeRate, VaultContext};
@@ -15,6 +15,7 @@ pub(super) struct Activity {
     vault: VaultActivity,
     queue: Vec<Queued>,
     fee_origin: String,
+    ceiling_reached: bool,
 }
 
 impl Default for Activity {
@@ -28,6 +29,7 @@ impl Default for Activity {
             },
             queue: Vec::new(),
             fee_origin: String::new(),
+            ceiling_reached: false,
         }
     }
 }
@@ -41,6 +43,7 @@ impl Activity {
         outcome: &Result<VaultReport, VaultError>,
     ) {
         self.fee_origin = quote.to_string();
+        self.ceiling_reached = matches!(quote.origin, RateOrigin::Ceiling { .. });
         let (state, txid, reason) = match outcome {
             Ok(report) => words(&report.state),
             Err(VaultError::Sign(error)) => ("unsigned", None, Some(error.to_string())),
@@ -67,6 +70,7 @@ impl Activity {
             queue: self.queue.clone(),
             fee_rate: rate,
             fee_origin: self.fee_origin.clone(),
+            fee_ceiling_reached: self.ceiling_reached,
             federation: federation.map(members),
         }
     }

@@ -22,7 +22,7 @@ use tacit_wallet::api::{
 
 /// The fake node.
 #[derive(Default)]
-pub(super) struct Fake {
+pub(crate) struct Fake {
     /// What it fails with instead of answering.
     pub(super) error: Mutex<Option<ApiError>>,
     /// What it was asked, as `method parameters`.
@@ -66,7 +66,7 @@ fn anchored() -> Anchored {
     }
 }
 
-pub(super) fn status() -> Status {
+pub(crate) fn status() -> Status {
     Status {
         version: "0.1.0".into(),
         role: Role::Sequencer,
@@ -227,6 +227,7 @@ pub(super) fn bridge() -> BridgeStatus {
         }],
         fee_rate: FeeRate::from_sat_per_kwu(1_250),
         fee_origin: "estimate".into(),
+        fee_ceiling_reached: false,
         federation: Some(FederationStatus {
             threshold: 3,
             rounds_signed: 7,
