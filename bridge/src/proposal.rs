@@ -9,6 +9,7 @@ use bitcoin::hashes::{Hash, sha256};
 use bitcoin::{OutPoint, Script, ScriptBuf, TxOut, Txid, XOnlyPublicKey};
 use tacit_protocol::Amount;
 use tacit_protocol::encoding::{Decode, DecodeError, Encode, Reader};
+use tacit_protocol::peg::coins::MAX_COINS;
 use tacit_protocol::peg::vault::{PlanError, Selection, UnsignedVaultTx, VaultPlan, plan_vault_tx};
 use tacit_protocol::peg::{Coin, FeeRate, VaultContext, WithdrawalView};
 use thiserror::Error;
@@ -43,6 +44,9 @@ pub enum DeriveError {
     /// An operator coin that is no confirmed, unspent output of the change script.
     #[error("coin {0} is no confirmed unspent output of the operator")]
     Coin(OutPoint),
+    /// The change does not go to a key of Taproot.
+    #[error("the change goes to a script that is no Taproot key's")]
+    Change,
     /// It cannot be built.
     #[error(transparent)]
     Plan(#[from] PlanError),
@@ -132,6 +136,9 @@ impl Proposal {
         snapshot: &VaultSnapshot,
         mut coin: impl FnMut(&OutPoint) -> Result<Option<TxOut>, E>,
     ) -> Result<Result<UnsignedVaultTx, DeriveError>, E> {
+        if let Err(error) = self.check_names(snapshot) {
+            return Ok(Err(error));
+        }
         let mut pool = Vec::with_capacity(self.coins.len());
         for &outpoint in &self.coins {
             match coin(&outpoint)? {
@@ -142,12 +149,30 @@ impl Proposal {
         Ok(self.derive_with(snapshot, &pool))
     }
 
-    fn derive_with(&self, snapshot: &VaultSnapshot, pool: &[Coin]) -> Result<UnsignedVaultTx, DeriveError> {
-        let own = snapshot.tip().outpoint;
-        if self.tip != own {
-            let proposed = self.tip;
+    /// What can be said before anything is looked up.
+    fn check_names(&self, snapshot: &VaultSnapshot) -> Result<(), DeriveError> {
+        let (proposed, own) = (self.tip, snapshot.tip().outpoint);
+        if proposed != own {
             return Err(DeriveError::Tip { proposed, own });
         }
+        if !self.change.is_p2tr() {
+            return Err(DeriveError::Change);
+        }
+        let is_named = |coin: &OutPoint| {
+            *coin == self.tip || self.deposits.iter().any(|deposit| deposit.outpoint == *coin)
+        };
+        match self
+            .coins
+            .iter()
+            .enumerate()
+            .find(|(i, coin)| *i >= MAX_COINS || is_named(coin))
+        {
+            Some((_, coin)) => Err(DeriveError::Coin(*coin)),
+            None => Ok(()),
+        }
+    }
+
+    fn derive_with(&self, snapshot: &VaultSnapshot, pool: &[Coin]) -> Result<UnsignedVaultTx, DeriveError> {
         let mut selection = Selection::default();
         for named in &self.deposits {
             let known = snapshot
@@ -169,7 +194,8 @@ impl Proposal {
             selection.withdrawals.push((index, view));
         }
         let (again, unsigned) = Self::plan(snapshot, &selection, pool, self.rates, &self.change, self.p2a)?;
-        if again.txid != self.txid {
+        // Coins that are not needed, or named twice, are not taken the second time.
+        if again != *self {
             let (proposed, derived) = (self.txid, again.txid);
             return Err(DeriveError::Altered { proposed, derived });
         }

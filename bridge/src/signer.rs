@@ -58,6 +58,9 @@ pub enum SignError {
     /// An input is said to be somebody's whose it is not.
     #[error("input {0} has another role than the proposal says")]
     Role(usize),
+    /// Too few members let so much leave in so few blocks; they may let less.
+    #[error("too few signers let so much leave the vault at once: {0}")]
+    Outflow(String),
     /// Too few members of the federation signed.
     #[error("{signed} of {needed} members are ready to sign; {}", list(.missing))]
     TooFew {

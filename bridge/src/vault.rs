@@ -14,7 +14,7 @@ use bitcoin::secp256k1::Secp256k1;
 use bitcoin::secp256k1::schnorr::Signature;
 use bitcoin::{OutPoint, Transaction, Txid, XOnlyPublicKey};
 use tacit_protocol::peg::coins::CoinError;
-use tacit_protocol::peg::vault::{Held, InputRole, PlanError, UnsignedVaultTx, select_vault};
+use tacit_protocol::peg::vault::{Held, InputRole, PlanError, Selection, UnsignedVaultTx, select_vault};
 use tacit_protocol::peg::{FeeRate, VaultContext, VaultFault, check_vault_tx};
 use thiserror::Error;
 
@@ -292,22 +292,47 @@ impl VaultOperator {
         rates: VaultRates,
         coins: &mut CoinBook,
     ) -> Result<VaultReport, VaultError> {
-        let selection = select_vault(
+        let mut selection = select_vault(
             snapshot.deposits(),
             snapshot.withdrawals().iter().cloned(),
             rates.shares,
         );
+        loop {
+            let payouts = selection.withdrawals.len();
+            match self.make_of(key, old, &selection, snapshot, rates, coins) {
+                // Signers delay what leaves too fast: the first half may pass, or the sweeps alone.
+                Err(VaultError::Sign(SignError::Outflow(reason)))
+                    if payouts > 1 || (payouts == 1 && !selection.deposits.is_empty()) =>
+                {
+                    tracing::warn!(payouts, reason, "payouts are delayed; proposing fewer");
+                    selection.keep_first(payouts / 2);
+                }
+                made => return made,
+            }
+        }
+    }
+
+    /// The same of a selection.
+    fn make_of(
+        &self,
+        key: &[u8],
+        old: Option<&Entry>,
+        selection: &Selection,
+        snapshot: &VaultSnapshot,
+        rates: VaultRates,
+        coins: &mut CoinBook,
+    ) -> Result<VaultReport, VaultError> {
         if selection.is_empty() {
             return Ok(VaultReport {
                 state: VaultState::Idle,
-                held: selection.held,
+                held: selection.held.clone(),
             });
         }
         // The version before shares an input with this one, so its other coins are free.
         coins.release(key);
         let planned = Proposal::plan(
             snapshot,
-            &selection,
+            selection,
             &coins.spendable(),
             rates,
             coins.script(),
@@ -322,7 +347,7 @@ impl VaultOperator {
                 };
                 return Ok(VaultReport {
                     state: VaultState::OutOfCoins(error),
-                    held: selection.held,
+                    held: selection.held.clone(),
                 });
             }
         };
@@ -358,7 +383,7 @@ impl VaultOperator {
         };
         Ok(VaultReport {
             state,
-            held: selection.held,
+            held: selection.held.clone(),
         })
     }
 

@@ -17,5 +17,6 @@ pub mod listener;
 pub mod member;
 pub mod peer;
 pub mod secrets;
+mod stream;
 #[cfg(test)]
 mod testing;

@@ -8,7 +8,8 @@
 //!                prover:   one batch at a time
 //! ```
 //! A signer is a full node that answers the federation's coordinators on a socket of its own.
-//! Two threads run: one follows Bitcoin and, in a sequencer, acts after each step; the other proves.
+//! One thread follows Bitcoin and, in a sequencer, seals after each step; another one looks after anchors and
+//! the vault, and a third proves.
 //! Every step is idempotent and starts from the store, so a process killed at any point goes on
 //! where it stopped.
 
@@ -180,6 +181,11 @@ impl Node {
         });
         let mut threads = vec![spawn("tacit-follow", &stop, &failure, move || main_loop.run())?];
         threads.extend(figures.transpose()?);
+        if let Some(operator) = operator.clone() {
+            let stop_tending = Arc::clone(&stop);
+            let tend = move || operator.tend_until(&stop_tending);
+            threads.push(spawn("tacit-tend", &stop, &failure, tend)?);
+        }
         if let Some(federation) = operator.as_ref().and_then(|operator| operator.federation()) {
             let (federation, stop_looking) = (Arc::clone(federation), Arc::clone(&stop));
             let look = move || {
@@ -314,7 +320,8 @@ impl HaltFile {
     }
 
     fn set(&self, reason: &str) -> anyhow::Result<()> {
-        std::fs::write(&self.0, reason).with_context(|| format!("cannot write {}", self.0.display()))
+        crate::federation::member::write_synced(&self.0, reason)
+            .with_context(|| format!("cannot write {}", self.0.display()))
     }
 }
 
@@ -414,6 +421,9 @@ impl Loop {
                 reorg.depth, reorg.height
             );
             tracing::error!(reason, "halted");
+            if let Some(operator) = &self.operator {
+                operator.rest();
+            }
             self.halt.set(&reason)?;
             self.follower.forget_fork()?;
             self.following

@@ -127,6 +127,50 @@ fn names_that_mean_something_else_here_are_refused_one_by_one() {
 }
 
 #[test]
+fn coins_that_are_not_needed_named_twice_or_other_inputs_are_refused() {
+    let mut setting = Setting::new();
+    let honest = setting.proposal.clone();
+    let spare = setting.world.coins.spendable();
+    let spare = spare.iter().find(|coin| !honest.coins.contains(&coin.outpoint));
+    setting.proposal.coins.push(spare.unwrap().outpoint);
+    assert!(
+        matches!(setting.derive(), Err(DeriveError::Altered { .. })),
+        "one more"
+    );
+    setting.proposal = honest.clone();
+    setting.proposal.coins.push(honest.coins[0]);
+    assert!(
+        matches!(setting.derive(), Err(DeriveError::Altered { .. })),
+        "one twice"
+    );
+    for taken in [honest.tip, honest.deposits[0].outpoint] {
+        setting.proposal = honest.clone();
+        setting.proposal.coins.push(taken);
+        assert_eq!(
+            setting.derive(),
+            Err(DeriveError::Coin(taken)),
+            "an input that is there already"
+        );
+    }
+    setting.proposal = honest.clone();
+    setting.proposal.coins = (0..201)
+        .map(|vout| OutPoint {
+            vout,
+            ..honest.coins[0]
+        })
+        .collect();
+    assert!(
+        matches!(setting.derive(), Err(DeriveError::Coin(_))),
+        "more than any transaction takes"
+    );
+    setting.proposal = honest.clone();
+    setting.proposal.change = bitcoin::ScriptBuf::new_op_return([]);
+    assert_eq!(setting.derive(), Err(DeriveError::Change));
+    setting.proposal = honest;
+    assert!(setting.derive().is_ok());
+}
+
+#[test]
 fn an_altered_payee_amount_or_rate_gives_another_transaction() {
     let mut setting = Setting::new();
     let (proposed, owed) = (setting.proposal.txid, setting.withdrawals.clone());

@@ -55,9 +55,15 @@ impl Entry {
         if self.proposal == proposal {
             return self;
         }
+        let signed = self.tx.as_ref().map(Transaction::compute_txid);
         let mut superseded: Vec<Txid> = self.versions();
         superseded.retain(|version| *version != proposal.txid());
+        // The one that is signed is never forgotten: it may be in a block tomorrow.
+        let kept = signed.filter(|signed| superseded.contains(signed));
         superseded.truncate(MOST_SUPERSEDED);
+        if let Some(signed) = kept.filter(|signed| !superseded.contains(signed)) {
+            superseded.push(signed);
+        }
         Self {
             superseded,
             tx: self.tx,
@@ -82,9 +88,11 @@ impl Entry {
         latest.chain(self.superseded.iter().copied()).collect()
     }
 
-    /// The operator's coins that the latest version spends.
+    /// The operator's coins that the latest version spends, and whatever the signed one does.
     pub(super) fn operator_inputs(&self) -> Vec<OutPoint> {
-        self.proposal.coins().to_vec()
+        let signed = self.tx.iter().flat_map(|tx| &tx.input);
+        let signed = signed.map(|input| input.previous_output);
+        self.proposal.coins().iter().copied().chain(signed).collect()
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {

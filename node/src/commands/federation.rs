@@ -55,9 +55,18 @@ pub struct IdentityArgs {
     #[arg(long, requires = "address")]
     pub name: Option<String>,
     /// Host and port at which the others reach this member
-    #[arg(long, value_name = "HOST:PORT", requires = "backup_key_file")]
+    #[arg(long, value_name = "HOST:PORT", requires = "name")]
     pub address: Option<String>,
-    /// Where the key for the vault's backup leaf is kept, secret; made if it is not there
+    /// Public key for the vault's backup leaf, made on another machine: 64 hexadecimal digits
+    #[arg(
+        long,
+        value_name = "KEY",
+        requires = "name",
+        conflicts_with = "backup_key_file"
+    )]
+    pub backup_key: Option<String>,
+    /// Instead of --backup-key: where its secret is kept, not encrypted; made if it is not there. Any
+    /// threshold of these can take the vault after its timelock: move it off this machine
     #[arg(long, value_name = "FILE", requires = "name")]
     pub backup_key_file: Option<PathBuf>,
 }

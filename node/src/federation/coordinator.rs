@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use bitcoin::XOnlyPublicKey;
 use bitcoin::secp256k1::schnorr::Signature;
 use tacit_bridge::proposal::Proposal;
+use tacit_bridge::signer::judge::Refusal;
 use tacit_bridge::signer::{SignError, VaultSigner};
 use tacit_federation::identity::Identity;
 use tacit_federation::message::{Answer, Request, SignerStatus};
@@ -102,6 +103,8 @@ pub struct Rounds {
 struct Record {
     health: BTreeMap<MemberId, Health>,
     rounds: Rounds,
+    /// Who delays the transaction of the present round because too much would leave.
+    delayed: BTreeMap<MemberId, String>,
     /// Caught at misbehaving.
     banned: BTreeMap<MemberId, Exclusion>,
 }
@@ -180,11 +183,14 @@ impl FederationSigner {
             }
             let (member, ask) = (member.clone(), Arc::clone(&self.ask));
             let (request, answers) = (Arc::clone(request), answers.clone());
-            thread::spawn(move || {
+            let call = move || {
                 let answer = ask.ask(&member, &request);
                 // Nobody listens any more once the step is over.
                 let _ = answers.send((member.id, answer));
-            });
+            };
+            if let Err(error) = thread::Builder::new().name("tacit-ask".into()).spawn(call) {
+                tracing::warn!(%error, "no thread to ask a member with");
+            }
         }
         received
     }
@@ -207,7 +213,12 @@ impl FederationSigner {
         let answer = match answer {
             Ok(Answer::Commitments(parts)) => return session.committed(step, from, Ok(parts)),
             Ok(Answer::Shares(parts)) => return session.signed(step, from, Ok(parts)),
-            Ok(Answer::Refused { reason, .. }) => Err(reason),
+            Ok(Answer::Refused { code, reason, .. }) => {
+                if code == Refusal::OUTFLOW {
+                    self.record().delayed.insert(from, reason.clone());
+                }
+                Err(reason)
+            }
             // Not what was asked for: no parts at all are garbage too.
             Ok(Answer::Status(_) | Answer::Keygen { .. } | Answer::NotYet) => Ok(Vec::new()),
             Err(error @ (CallError::Unreachable { .. } | CallError::Channel(_))) => {
@@ -267,6 +278,22 @@ impl FederationSigner {
         }
     }
 
+    /// Whether enough members would have signed if less left the vault.
+    fn delayed(&self, session: &Session) -> Option<SignError> {
+        let delayed = self.record().delayed.clone();
+        let roster = self.federation.roster();
+        let lost = session
+            .excluded()
+            .keys()
+            .filter(|member| !delayed.contains_key(member));
+        let left = usize::from(roster.size()) - lost.count();
+        let reason = delayed
+            .values()
+            .next()
+            .filter(|_| left >= usize::from(roster.threshold()))?;
+        Some(SignError::Outflow(reason.clone()))
+    }
+
     fn too_few(&self, session: &Session) -> SignError {
         let roster = self.federation.roster();
         let name = |member: MemberId| roster.name(member).unwrap_or_default().to_owned();
@@ -290,7 +317,11 @@ impl VaultSigner for FederationSigner {
 
     fn sign_vault(&self, proposal: &Proposal, tx: &UnsignedVaultTx) -> Result<Vec<Signature>, SignError> {
         let (inputs, proposal) = (inputs_of(tx), proposal.encode());
-        let mut banned = self.record().banned.clone();
+        let mut banned = {
+            let mut record = self.record();
+            record.delayed.clear();
+            record.banned.clone()
+        };
         let mut session = self.run(&proposal, &inputs, banned.clone());
         if matches!(session.todo(), Todo::Failed) && !banned.is_empty() {
             self.record().banned.clear();
@@ -304,7 +335,7 @@ impl VaultSigner for FederationSigner {
             }
             Todo::Commit { .. } | Todo::Sign { .. } | Todo::Failed => {
                 self.enter(&session, &banned, false);
-                Err(self.too_few(&session))
+                Err(self.delayed(&session).unwrap_or_else(|| self.too_few(&session)))
             }
         }
     }

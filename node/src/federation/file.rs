@@ -135,6 +135,7 @@ pub struct Federation {
     backup: Quorum,
     recovery: Option<Quorum>,
     context: [u8; 32],
+    whole: [u8; 32],
 }
 
 fn identity(field: &'static str, name: &str, value: &str) -> Result<IdentityKey, FileError> {
@@ -211,6 +212,7 @@ impl Federation {
             }
         };
         let context = context(&roster, &members, &backup, recovery.as_ref());
+        let whole = whole(&context, &members, &coordinators);
         Ok(Self {
             roster,
             members,
@@ -218,6 +220,7 @@ impl Federation {
             backup,
             recovery,
             context,
+            whole,
         })
     }
 
@@ -279,11 +282,11 @@ impl Federation {
         &self.context
     }
 
-    /// The hash in hexadecimal, for people to compare.
+    /// A hash of all that the file says, coordinators and addresses too, for people to compare.
     #[must_use]
     pub fn fingerprint(&self) -> String {
         let mut out = String::new();
-        for pair in self.context.chunks(4) {
+        for pair in self.whole.chunks(4) {
             if !out.is_empty() {
                 out.push(' ');
             }
@@ -319,6 +322,20 @@ fn context(roster: &Roster, members: &[Member], backup: &Quorum, recovery: Optio
             .unwrap_or_default();
         engine.input(&(leaf.len() as u64).to_le_bytes());
         engine.input(&leaf);
+    }
+    sha256::Hash::from_engine(engine).to_byte_array()
+}
+
+fn whole(context: &[u8; 32], members: &[Member], coordinators: &[IdentityKey]) -> [u8; 32] {
+    let mut engine = sha256::Hash::engine();
+    engine.input(b"tacit/federation/whole/1");
+    engine.input(context);
+    for member in members {
+        engine.input(&(member.address.len() as u64).to_le_bytes());
+        engine.input(member.address.as_bytes());
+    }
+    for coordinator in coordinators {
+        engine.input(coordinator.as_bytes());
     }
     sha256::Hash::from_engine(engine).to_byte_array()
 }

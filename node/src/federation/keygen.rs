@@ -23,10 +23,13 @@ use zeroize::Zeroizing;
 
 use super::coordinator::Ask;
 use super::file::Federation;
-use super::listener::Answers;
+use super::listener::{Answers, LONGEST_OF_MEMBER};
 
 /// Time between two attempts to hand a message over.
 const AGAIN: Duration = Duration::from_millis(250);
+
+/// How often a member may lose its memory before it is named.
+const MOST_CONTRADICTIONS: u32 = 8;
 
 /// Why there is no key.
 #[derive(Debug, Error)]
@@ -42,6 +45,9 @@ pub enum JoinError {
         /// How.
         error: KeygenError,
     },
+    /// Somebody contradicted itself again and again.
+    #[error("{0} begins anew again and again; mend it, then start `tacit federation join` everywhere")]
+    Contradicts(String),
     /// The share could not be stored.
     #[error("the share could not be stored: {0:#}")]
     Store(anyhow::Error),
@@ -58,6 +64,8 @@ struct Inbox {
     agreements: Messages,
     /// Somebody contradicted itself, so this generation leads nowhere; only the first member judges that.
     spoilt: bool,
+    /// How often members contradicted themselves, over all generations.
+    contradictions: BTreeMap<MemberId, u32>,
 }
 
 impl Inbox {
@@ -73,6 +81,8 @@ impl Inbox {
         self.session = Some(session);
         self.commitments.clear();
         self.shares.clear();
+        // Nobody that takes part in this generation can have ended it already.
+        self.agreements.clear();
         self.spoilt = false;
     }
 }
@@ -130,6 +140,7 @@ impl Hall {
         let contradicts = known.is_some_and(|known| !same || *known != bytes);
         if contradicts && self.leads(self.me) {
             inbox.spoilt = true;
+            *inbox.contradictions.entry(from).or_default() += 1;
             self.arrived.notify_all();
         }
         if !same || contradicts {
@@ -150,6 +161,10 @@ fn taken() -> Answer {
 impl Answers for Hall {
     fn knows(&self, identity: &IdentityKey) -> bool {
         self.federation.member_of(identity).is_some()
+    }
+
+    fn longest(&self, _: &IdentityKey) -> usize {
+        LONGEST_OF_MEMBER
     }
 
     fn answer(&self, from: &IdentityKey, request: Request) -> Answer {
@@ -266,6 +281,10 @@ impl Join<'_> {
     fn session(&self) -> Result<[u8; 32], JoinError> {
         let mut inbox = self.hall.inbox();
         if self.hall.leads(self.hall.me) {
+            let worst = inbox.contradictions.iter().max_by_key(|(_, times)| **times);
+            if let Some((&member, _)) = worst.filter(|(_, times)| **times > MOST_CONTRADICTIONS) {
+                return Err(JoinError::Contradicts(self.name(member)));
+            }
             let mut session = [0; 32];
             OsRng.fill_bytes(&mut session);
             inbox.begin(session);

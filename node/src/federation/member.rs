@@ -1,7 +1,7 @@
 //! A signer's answers: it judges every proposal by its own state and signs what it derives itself.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -15,6 +15,7 @@ use tacit_bridge::signer::judge::{Judge, Refusal};
 use tacit_bridge::vault::ViewError;
 use tacit_federation::identity::IdentityKey;
 use tacit_federation::message::{Answer, Request, SignerStatus, printable};
+use tacit_federation::share::ShareFile;
 use tacit_federation::signer::{Input, Signer};
 use tacit_protocol::encoding::Decode;
 use tacit_protocol::kv::KvError;
@@ -23,7 +24,7 @@ use tacit_verifier::chain::table;
 
 use super::coordinator::inputs_of;
 use super::file::Federation;
-use super::listener::Answers;
+use super::listener::{Answers, LONGEST_OF_MEMBER};
 use crate::metrics;
 use crate::service::Following;
 
@@ -62,7 +63,7 @@ impl Pause {
     /// # Errors
     /// If the file cannot be written.
     pub fn set(&self, reason: &str) -> io::Result<()> {
-        fs::write(&self.0, reason)
+        write_synced(&self.0, reason)
     }
 
     /// Goes on; whether it was paused.
@@ -75,6 +76,53 @@ impl Pause {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(error),
         }
+    }
+}
+
+/// Writes a small file, down to the disk.
+///
+/// # Errors
+/// What the system says.
+pub(crate) fn write_synced(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = fs::File::create(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+/// How often a signer signs: every signature leaves a record in its ledger for ever.
+pub struct Pace {
+    left: u32,
+    since: Instant,
+}
+
+impl Pace {
+    /// Signatures at once, when none were asked for in a while.
+    const BURST: u32 = 256;
+    /// Time after which there is one more.
+    const REFILL: Duration = Duration::from_secs(5);
+
+    /// All of a burst is left.
+    #[must_use]
+    pub fn new(now: Instant) -> Self {
+        Self {
+            left: Self::BURST,
+            since: now,
+        }
+    }
+
+    fn step(&mut self, now: Instant) -> Result<(), Refusal> {
+        let elapsed = now.saturating_duration_since(self.since);
+        let more = elapsed.as_millis() / Self::REFILL.as_millis();
+        if let Ok(more @ 1..) = u32::try_from(more) {
+            self.left = self.left.saturating_add(more).min(Self::BURST);
+            self.since = now;
+        }
+        self.left = self.left.checked_sub(1).ok_or_else(|| {
+            Refusal::Round("too many signatures were asked for lately; ask again in some seconds".into())
+        })?;
+        Ok(())
     }
 }
 
@@ -94,6 +142,12 @@ pub struct SignerDesk {
     pub pause: Pause,
     /// How long to wait for what may pass.
     pub patience: Duration,
+    /// Held while a proposal is judged.
+    pub judging: Mutex<()>,
+    /// Bounds what a coordinator can have signed in a time.
+    pub pace: Mutex<Pace>,
+    /// The share's file, locked so that no second process signs with it.
+    pub share: Option<ShareFile>,
     /// Requests signed.
     pub signed: AtomicU64,
     /// Requests refused.
@@ -131,6 +185,8 @@ impl SignerDesk {
         if height < target {
             return Err(Refusal::Behind { height, target });
         }
+        // One at a time: judging reads much.
+        let _judging = self.judging.lock().unwrap_or_else(PoisonError::into_inner);
         let tx = self.judge.judge(&proposal)?;
         Ok(inputs_of(&tx))
     }
@@ -158,6 +214,10 @@ impl SignerDesk {
 
     fn sign(&self, proposal: &[u8], packages: &[Vec<u8>]) -> Result<Answer, Refusal> {
         let inputs = self.inputs_soon(proposal)?;
+        self.pace
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .step(Instant::now())?;
         let mut signer = self.signer.lock().unwrap_or_else(PoisonError::into_inner);
         let shares = signer.sign(&inputs, packages);
         shares
@@ -200,6 +260,14 @@ impl Answers for SignerDesk {
         self.federation.is_coordinator(identity) || self.federation.member_of(identity).is_some()
     }
 
+    fn longest(&self, identity: &IdentityKey) -> usize {
+        if self.federation.is_coordinator(identity) {
+            Request::LONGEST
+        } else {
+            LONGEST_OF_MEMBER
+        }
+    }
+
     fn answer(&self, from: &IdentityKey, request: Request) -> Answer {
         let asks = self.federation.is_coordinator(from);
         let answer = match &request {
@@ -225,7 +293,11 @@ impl Answers for SignerDesk {
             Err(refusal) => {
                 self.refused.fetch_add(1, Ordering::Relaxed);
                 metrics::refused(refusal.code());
-                tracing::warn!(code = refusal.code(), %refusal, "refused to sign");
+                if asks {
+                    tracing::warn!(code = refusal.code(), %refusal, "refused to sign");
+                } else {
+                    tracing::debug!(code = refusal.code(), %refusal, "refused to answer");
+                }
                 Answer::refused(refusal.code(), refusal.is_permanent(), &refusal.to_string())
             }
         }

@@ -2,13 +2,15 @@
 
 use std::io;
 use std::net::{TcpStream, ToSocketAddrs};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tacit_federation::channel::{Channel, ChannelError};
 use tacit_federation::identity::{Identity, IdentityKey};
 use tacit_federation::message::{Answer, Request};
 use tacit_protocol::encoding::{Decode, DecodeError, Encode};
 use thiserror::Error;
+
+use super::stream::Timed;
 
 /// Longest time to wait for a connection.
 const CONNECT: Duration = Duration::from_secs(3);
@@ -32,7 +34,7 @@ pub enum CallError {
     Malformed(#[from] DecodeError),
 }
 
-/// Asks `peer` at `address`; waits no longer than `patience` for any part of the answer.
+/// Asks `peer` at `address`; all of it takes no longer than `patience`.
 ///
 /// # Errors
 /// [`CallError`].
@@ -48,7 +50,10 @@ pub fn ask(
         address: address.to_owned(),
         source,
     };
+    let started = Instant::now();
     let stream = connect(address, patience).map_err(unreachable)?;
+    let left = patience.saturating_sub(started.elapsed());
+    let stream = Timed::new(stream, left).map_err(unreachable)?;
     let mut channel = Channel::connect(stream, own, peer, context)?;
     channel.send(&request.encode())?;
     let answer = channel.receive(Answer::LONGEST)?;
@@ -59,12 +64,7 @@ fn connect(address: &str, patience: Duration) -> io::Result<TcpStream> {
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the address has no host");
     for address in address.to_socket_addrs()? {
         match TcpStream::connect_timeout(&address, CONNECT.min(patience)) {
-            Ok(stream) => {
-                stream.set_nodelay(true)?;
-                stream.set_read_timeout(Some(patience))?;
-                stream.set_write_timeout(Some(patience))?;
-                return Ok(stream);
-            }
+            Ok(stream) => return Ok(stream),
             Err(error) => last = error,
         }
     }

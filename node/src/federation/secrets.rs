@@ -55,15 +55,15 @@ pub fn load_group(path: &Path) -> anyhow::Result<GroupKey> {
     GroupKey::from_bytes(&bytes).with_context(|| path.display().to_string())
 }
 
-/// Opens the share of a signer.
+/// Opens the share of a signer, and its file, which stays locked as long as it is held.
 ///
 /// # Errors
 /// If the file or the passphrase is wrong, or the share was never agreed on.
-pub fn open_share(own: &SignerConfig) -> anyhow::Result<KeyShare> {
+pub fn open_share(own: &SignerConfig) -> anyhow::Result<(ShareFile, KeyShare)> {
     let passphrase = secrets::passphrase(own.passphrase_file.as_deref())?;
     let (file, stored) = ShareFile::open(&own.share_file, &passphrase).context("the share of the key")?;
     match stored {
-        Stored::Agreed(share) => Ok(share),
+        Stored::Agreed(share) => Ok((file, share)),
         Stored::Waiting(_) => bail!(
             "{} holds a share that the members have not agreed on; run `tacit federation join` to the end",
             file.path().display()

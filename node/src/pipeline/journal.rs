@@ -16,6 +16,16 @@ fn key(name: &[u8]) -> Vec<u8> {
     [&[PREFIX], name].concat()
 }
 
+/// The first key behind all that start with `prefix`, which begins with a byte below 255.
+fn successor(prefix: &[u8]) -> Vec<u8> {
+    let mut end = prefix.to_vec();
+    while end.pop_if(|last| *last == u8::MAX).is_some() {}
+    if let Some(last) = end.last_mut() {
+        *last += 1;
+    }
+    end
+}
+
 fn failed(error: &KvError) -> JournalError {
     JournalError::Storage(error.to_string())
 }
@@ -45,9 +55,11 @@ impl Journal for StoreJournal {
         let start = key(prefix);
         let rows = self
             .0
-            .range(&start, &[PREFIX + 1], usize::MAX)
+            .range(&start, &successor(&start), usize::MAX)
             .map_err(|e| failed(&e))?;
-        let ours = rows.into_iter().take_while(|(k, _)| k.starts_with(&start));
-        Ok(ours.map(|(k, v)| (k[1..].to_vec(), v)).collect())
+        Ok(rows.into_iter().map(|(k, v)| (k[1..].to_vec(), v)).collect())
     }
 }
+
+#[cfg(test)]
+mod tests;

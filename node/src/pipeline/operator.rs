@@ -1,10 +1,12 @@
 //! What a sequencer does beyond following: seal, anchor, sweep, pay.
 //!
 //! Everything stands behind two locks, taken in this order: the sequencer, the operator's coins. No
-//! lock is held while a proof is made or verified. Failures of bitcoind are logged and tried again
+//! lock is held while a proof is made or verified. Money is looked after by a thread of its own, for
+//! signers may be slow, and following and sealing must not wait for them. Failures of bitcoind are logged and tried again
 //! after the next step; failures of the database end the process.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, anyhow};
@@ -43,6 +45,8 @@ use activity::Activity;
 
 /// Time after which money is looked after again although no block came.
 const TEND_AGAIN: Duration = Duration::from_secs(3);
+/// Time between two looks at whether to stop.
+const LOOK_UP: Duration = Duration::from_millis(200);
 /// Unconfirmed blocks after which a reveal or a vault transaction may pay more.
 const BUMP_AFTER: u32 = 3;
 
@@ -87,6 +91,9 @@ pub(crate) struct Operator {
     sequencer: Mutex<Sequencer>,
     coins: Mutex<CoinBook>,
     last_tended: Mutex<Option<Instant>>,
+    /// Whether there is something to look after.
+    due: Mutex<bool>,
+    became_due: Condvar,
     rate: Mutex<FeeRate>,
     activity: Mutex<Activity>,
     pub(super) store: Arc<dyn Store>,
@@ -231,6 +238,8 @@ impl Operator {
             sequencer: Mutex::new(sequencer),
             coins: Mutex::new(coins),
             last_tended: Mutex::new(None),
+            due: Mutex::new(false),
+            became_due: Condvar::new(),
             rate: Mutex::new(fee_policy.fallback),
             activity: Mutex::default(),
             federation: signing.federation,
@@ -287,6 +296,40 @@ impl Operator {
     /// Takes, seals and sends nothing until the follower is at the tip again.
     pub(super) fn pause(&self) {
         self.sequencer().set_synced(false);
+        self.rest();
+    }
+
+    /// Looks after nothing until something is due again.
+    pub(super) fn rest(&self) {
+        self.set_due(false);
+    }
+
+    fn set_due(&self, due: bool) {
+        *self.due.lock().unwrap_or_else(PoisonError::into_inner) = due;
+        self.became_due.notify_all();
+    }
+
+    /// Looks after money whenever that is due, until told to stop.
+    ///
+    /// # Errors
+    /// A failing database.
+    pub(super) fn tend_until(&self, stop: &AtomicBool) -> anyhow::Result<()> {
+        while !stop.load(Ordering::Relaxed) {
+            let due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
+            let waited = self.became_due.wait_timeout_while(due, LOOK_UP, |due| !*due);
+            let mut due = waited.unwrap_or_else(PoisonError::into_inner).0;
+            if !std::mem::take(&mut *due) {
+                continue;
+            }
+            drop(due);
+            if let Err(error) = self.tend() {
+                if error.is::<KvError>() {
+                    return Err(error);
+                }
+                tracing::warn!(error = format!("{error:#}"), "will try again");
+            }
+        }
+        Ok(())
     }
 
     /// Acts after the follower's step: `changed` if the state moved, `synced` if it is at the tip.
@@ -306,14 +349,8 @@ impl Operator {
         for (txid, reason) in &tick.dropped {
             tracing::info!(%txid, %reason, "dropped");
         }
-        if synced
-            && self.is_due(changed)?
-            && let Err(error) = self.tend()
-        {
-            if error.is::<KvError>() {
-                return Err(error);
-            }
-            tracing::warn!(error = format!("{error:#}"), "will try again");
+        if synced && self.is_due(changed)? {
+            self.set_due(true);
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use tacit_bridge::client::BitcoinClient;
@@ -12,7 +12,7 @@ use tacit_bridge::signer::judge::{Judge, OutflowCap, SignerView, SigningPolicy};
 use tacit_bridge::signer::{LocalSigner, VaultSigner};
 use tacit_bridge::vault::VaultView;
 use tacit_bridge::watcher::Watcher;
-use tacit_federation::share::{GroupKey, KeyShare};
+use tacit_federation::share::{GroupKey, KeyShare, ShareFile};
 use tacit_federation::signer::{Ledger, Signer};
 use tacit_protocol::Amount;
 use tacit_protocol::params::Genesis;
@@ -27,7 +27,7 @@ use crate::config::{Config, ConfigError, SequencerConfig, SignerConfig};
 use crate::federation::coordinator::{FederationSigner, Network, PATIENCE};
 use crate::federation::file::Federation;
 use crate::federation::listener::Listener;
-use crate::federation::member::{self, Pause, SignerDesk};
+use crate::federation::member::{self, Pace, Pause, SignerDesk};
 use crate::federation::secrets;
 use crate::service::Following;
 
@@ -165,7 +165,7 @@ impl Member {
         let genesis = self.rules.params().genesis();
         let federation = Federation::load(&own.federation_file)?;
         let identity = secrets::load_identity(&own.identity_file)?;
-        let share = secrets::open_share(own)?;
+        let (file, share) = secrets::open_share(own)?;
         check_group(share.group(), &federation, genesis)?;
         let me = federation
             .member(share.member())
@@ -179,7 +179,7 @@ impl Member {
         let (name, number) = (me.name.clone(), me.id.number());
         let address = own.listen.clone().unwrap_or_else(|| me.address.clone());
         let context = *federation.context();
-        let desk = self.desk(config, own, federation, share)?;
+        let desk = self.desk(config, own, federation, (file, share))?;
         let listener = Listener::start(&address, Arc::new(identity), context, Arc::new(desk))?;
         tracing::info!(member = number, name, address = %listener.address(), "ready to sign");
         Ok(listener)
@@ -190,7 +190,7 @@ impl Member {
         config: &Config,
         own: &SignerConfig,
         federation: Federation,
-        share: KeyShare,
+        (file, share): (ShareFile, KeyShare),
     ) -> anyhow::Result<SignerDesk> {
         let genesis = self.rules.params().genesis();
         let journal: Arc<dyn Journal> = Arc::new(StoreJournal(Arc::clone(&self.store)));
@@ -209,12 +209,15 @@ impl Member {
         let ledger = Ledger::open(&ledger).with_context(|| format!("cannot open {}", ledger.display()))?;
         Ok(SignerDesk {
             federation: Arc::new(federation),
-            judge: Judge::new(Arc::new(view) as Arc<dyn SignerView>, journal, policy(own)?),
+            judge: Judge::new(Arc::new(view) as Arc<dyn SignerView>, policy(own)?),
             signer: Mutex::new(Signer::new(share, ledger)),
             following: self.following,
             store: self.store,
             pause: Pause::of(&config.data_dir),
             patience: member::PATIENCE,
+            judging: Mutex::default(),
+            pace: Mutex::new(Pace::new(Instant::now())),
+            share: Some(file),
             signed: AtomicU64::new(0),
             refused: AtomicU64::new(0),
         })

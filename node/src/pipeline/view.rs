@@ -18,6 +18,9 @@ use tacit_verifier::chain::{reserves, table};
 /// Rows read at a time.
 const PAGE: usize = 1_024;
 
+/// Attempts to read the state between two blocks.
+const READ_AGAIN: usize = 20;
+
 /// Confirmations of a reward that can be spent.
 const MATURITY: u32 = 100;
 
@@ -100,8 +103,9 @@ impl StateView {
     }
 }
 
-impl VaultView for StateView {
-    fn snapshot(&self) -> Result<VaultSnapshot, ViewError> {
+impl StateView {
+    /// The state at one block, if no other came while it was read.
+    fn read_snapshot(&self) -> Result<VaultSnapshot, ViewError> {
         let missing = |what: &str| ViewError(format!("the {what} is missing"));
         let height = self.height()?;
         let tip = table::vault_tip(&*self.store)
@@ -123,6 +127,21 @@ impl VaultView for StateView {
             Some(reason) => snapshot.halt(reason),
             None => snapshot,
         })
+    }
+}
+
+impl VaultView for StateView {
+    fn snapshot(&self) -> Result<VaultSnapshot, ViewError> {
+        let place = || table::cursor(&*self.store).map_err(|e| failed(&e));
+        for _ in 0..READ_AGAIN {
+            let before = place()?;
+            let read = self.read_snapshot();
+            // The follower goes on meanwhile: parts of two blocks are the state of none.
+            if place()? == before {
+                return read;
+            }
+        }
+        Err(ViewError("blocks come faster than the state can be read".into()))
     }
 }
 

@@ -83,6 +83,9 @@ pub enum HeldReason {
         /// The owner's limit.
         max: Amount,
     },
+    /// Too much would leave the vault at once; it is among the first of the next transaction.
+    #[error("the signers delay it: too much would leave the vault at once")]
+    Delayed,
     /// The transaction was full; it is among the first of the next one.
     #[error("the vault transaction is full")]
     Full,

@@ -8,9 +8,8 @@ use tacit_protocol::encoding::{Decode, Encode};
 use tacit_protocol::peg::vault::{DepositCoin, UnsignedVaultTx};
 use tacit_protocol::peg::{FeeRate, WithdrawalView};
 
-use super::{Judge, OutflowCap, Refusal, SignerView, SigningPolicy};
+use super::{Judge, MOST_REMEMBERED, OutflowCap, Refusal, SignerView, SigningPolicy};
 use crate::fixture::{World, propose, rate, terms, vault_keys, withdrawal};
-use crate::journal::MemoryJournal;
 use crate::proposal::Proposal;
 use crate::vault::{VaultRates, VaultSnapshot, VaultView, ViewError};
 use crate::watcher::{DepositError, Registration};
@@ -57,7 +56,6 @@ struct Setting {
     deposits: Vec<DepositCoin>,
     withdrawals: Vec<(u64, WithdrawalView)>,
     policy: SigningPolicy,
-    journal: Arc<MemoryJournal>,
     paid: Amount,
 }
 
@@ -74,7 +72,6 @@ impl Setting {
             deposits,
             withdrawals: vec![(4, withdrawal(31, 50_000)), (7, withdrawal(32, 60_000))],
             policy,
-            journal: Arc::default(),
             paid: Amount::ZERO,
         }
     }
@@ -89,18 +86,20 @@ impl Setting {
         )
     }
 
-    fn judge_with(&self, snapshot: VaultSnapshot, proposal: &Proposal) -> Result<UnsignedVaultTx, Refusal> {
-        let coins = self.world.coins.spendable();
-        let own = Own {
+    /// A member with this state, to be changed while its judge remembers.
+    fn member(&self, snapshot: VaultSnapshot) -> (Arc<Own>, Judge) {
+        let coins = self.world.coins.spendable().into_iter();
+        let own = Arc::new(Own {
             snapshot: Mutex::new(snapshot),
-            coins: coins
-                .into_iter()
-                .map(|coin| (coin.outpoint, coin.txout))
-                .collect(),
+            coins: coins.map(|coin| (coin.outpoint, coin.txout)).collect(),
             deposits: self.deposits.clone(),
             paid: self.paid,
-        };
-        Judge::new(Arc::new(own), self.journal.clone(), self.policy).judge(proposal)
+        });
+        (Arc::clone(&own), Judge::new(own, self.policy))
+    }
+
+    fn judge_with(&self, snapshot: VaultSnapshot, proposal: &Proposal) -> Result<UnsignedVaultTx, Refusal> {
+        self.member(snapshot).1.judge(proposal)
     }
 
     fn judge(&self, proposal: &Proposal) -> Result<UnsignedVaultTx, Refusal> {
@@ -221,30 +220,44 @@ fn a_coin_that_is_not_the_operators_is_refused() {
 #[test]
 fn what_can_never_become_right_is_remembered_and_everything_else_is_judged_anew() {
     let mut setting = Setting::new();
-    let owed = setting.withdrawals.clone();
+    let (own, judge) = setting.member(setting.snapshot());
     let altered = setting.propose(&[], &[(4, withdrawal(31, 50_000)), (7, withdrawal(66, 60_000))]);
-    assert_eq!(setting.judge(&altered), Err(Refusal::Altered(altered.txid())));
-    setting.withdrawals[1].1 = withdrawal(66, 60_000);
-    let again = setting.judge(&altered);
+    assert_eq!(judge.judge(&altered), Err(Refusal::Altered(altered.txid())));
+    let again = judge.judge(&altered).unwrap_err();
     assert!(
-        matches!(&again, Err(Refusal::Before(reason)) if reason.contains("altered")),
+        matches!(&again, Refusal::Before(reason) if reason.contains("altered")),
         "{again:?}"
     );
-    assert!(again.unwrap_err().is_permanent());
+    assert!(again.is_permanent());
 
-    setting.withdrawals = owed;
+    let honest = setting.honest();
     setting.withdrawals[0].1.deep = false;
-    let honest = {
-        let mut deep = setting.withdrawals.clone();
-        deep[0].1.deep = true;
-        setting.propose(&[], &deep)
-    };
-    let early = setting.judge(&honest).unwrap_err();
+    *own.snapshot.lock().unwrap() = setting.snapshot();
+    let early = judge.judge(&honest).unwrap_err();
     assert!(!early.is_permanent(), "{early}");
     setting.withdrawals[0].1.deep = true;
+    *own.snapshot.lock().unwrap() = setting.snapshot();
     assert!(
-        setting.judge(&honest).is_ok(),
+        judge.judge(&honest).is_ok(),
         "a refusal of the moment does not last"
+    );
+}
+
+#[test]
+fn lies_do_not_fill_a_members_memory() {
+    let setting = Setting::new();
+    let (_, judge) = setting.member(setting.snapshot());
+    let mut bytes = setting.honest().encode();
+    let at = bytes.len() - 32;
+    for lie in 0..MOST_REMEMBERED + 10 {
+        bytes[at..at + 8].copy_from_slice(&(lie as u64).to_le_bytes());
+        let lie = Proposal::decode(&bytes).unwrap();
+        assert!(matches!(judge.judge(&lie), Err(Refusal::Altered(_))));
+    }
+    assert_eq!(judge.refused().len(), MOST_REMEMBERED);
+    assert!(
+        judge.judge(&setting.honest()).is_ok(),
+        "nor keep the truth from being signed"
     );
 }
 
@@ -270,6 +283,22 @@ fn too_much_in_too_few_blocks_waits_and_is_never_refused_for_good() {
     assert!(setting.judge(&sweep).is_ok(), "money may come in whatever left");
     setting.paid = Amount::ZERO;
     assert!(setting.judge(&honest).is_ok(), "later it is paid");
+
+    setting.policy.outflow = Some(OutflowCap {
+        amount: sat(1),
+        blocks: 144,
+    });
+    let one = setting.propose(&[], &setting.withdrawals[..1]);
+    assert!(setting.judge(&one).is_ok(), "one alone has no other way");
+    assert!(
+        matches!(setting.judge(&honest), Err(Refusal::Outflow { .. })),
+        "two are not alone"
+    );
+    setting.paid = sat(1);
+    assert!(
+        matches!(setting.judge(&one), Err(Refusal::Outflow { .. })),
+        "not while others left"
+    );
 }
 
 #[test]

@@ -50,6 +50,37 @@ fn a_newer_version_keeps_what_was_signed_and_names_the_older_one() {
 }
 
 #[test]
+fn what_was_signed_is_remembered_however_many_versions_follow() {
+    let world = World::new();
+    let (planned, mut entry) = entry();
+    let signed = planned.proposal.txid();
+    for sats in 0..400 {
+        let (next, _) = propose(
+            &world,
+            &[],
+            &[(0, withdrawal(31, 70_000 + sats))],
+            VaultRates::at(rate()),
+        )
+        .unwrap();
+        entry = entry.replan(next, 9);
+    }
+    assert!(entry.superseded.contains(&signed));
+    assert!(
+        entry.superseded.len() <= 257,
+        "the others are forgotten in the end"
+    );
+    let inputs = &entry.tx.as_ref().unwrap().input;
+    let reserved = entry.operator_inputs();
+    assert!(
+        inputs
+            .iter()
+            .all(|input| reserved.contains(&input.previous_output)),
+        "its coins stay reserved"
+    );
+    assert_eq!(Entry::decode(b"vault/", &entry.encode()), Ok(entry));
+}
+
+#[test]
 fn a_transaction_that_belongs_to_no_version_is_refused() {
     let (planned, replanned) = entry();
     let mut foreign = planned;

@@ -29,6 +29,10 @@ impl Answers for Liar {
         true
     }
 
+    fn longest(&self, _: &IdentityKey) -> usize {
+        Request::LONGEST
+    }
+
     fn answer(&self, _: &IdentityKey, request: Request) -> Answer {
         match request {
             Request::Commit { proposal } => self.commit(&proposal),

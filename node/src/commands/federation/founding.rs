@@ -5,6 +5,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
+use bitcoin::XOnlyPublicKey;
 use rand::rngs::OsRng;
 use tacit_bridge::keys::SigningKey;
 
@@ -15,20 +16,28 @@ use crate::federation::secrets::load_or_create_identity;
 /// Makes an identity and prints it, as a card if it is a member's.
 pub(super) fn identity(args: &IdentityArgs) -> anyhow::Result<ExitCode> {
     let identity = load_or_create_identity(&args.identity_file)?;
-    let (Some(name), Some(address), Some(backup)) = (&args.name, &args.address, &args.backup_key_file) else {
+    let (Some(name), Some(address)) = (&args.name, &args.address) else {
         println!("{}", identity.public());
         return Ok(ExitCode::SUCCESS);
+    };
+    let backup_key = match (&args.backup_key, &args.backup_key_file) {
+        (Some(key), _) => key
+            .parse::<XOnlyPublicKey>()
+            .with_context(|| format!("--backup-key {key} is no key: 64 hexadecimal digits"))?,
+        (None, Some(file)) => SigningKey::load_or_create(file, &mut OsRng)?.public_key(),
+        (None, None) => bail!("a member needs --backup-key, or --backup-key-file to make one"),
     };
     let card = Card {
         name: name.clone(),
         address: address.clone(),
         identity: identity.public().to_string(),
-        backup_key: SigningKey::load_or_create(backup, &mut OsRng)?
-            .public_key()
-            .to_string(),
+        backup_key: backup_key.to_string(),
     };
     print!("{}", toml::to_string(&card)?);
-    eprintln!("Give this card to whoever writes the federation file. Back up both files; they are secret.");
+    eprintln!(
+        "Give this card to whoever writes the federation file. Back up what is secret; a backup key does not \
+         belong on this machine."
+    );
     Ok(ExitCode::SUCCESS)
 }
 

@@ -76,7 +76,14 @@ pub(super) fn join(args: &JoinArgs, own: &SignerConfig) -> anyhow::Result<ExitCo
     })?;
     let (me, address) = (me.id, own.listen.clone().unwrap_or_else(|| me.address.clone()));
     eprintln!("federation {}", federation.fingerprint());
-    let waiting = waiting(args, own)?;
+    let waiting = match stored(args, own)? {
+        None => None,
+        Some((file, Stored::Waiting(agreement))) => Some((file, agreement)),
+        Some((file, Stored::Agreed(share))) => {
+            eprintln!("this member has its share already");
+            return finish(args, &file, &share);
+        }
+    };
     if let Some(hash) = &args.agree {
         let (file, agreement) = waiting.context("no share waits here; run `join` without --agree")?;
         let share = agree_by_hand(agreement, hash)?;
@@ -117,21 +124,20 @@ pub(super) fn join(args: &JoinArgs, own: &SignerConfig) -> anyhow::Result<ExitCo
     finish(args, &file, &share)
 }
 
-/// A share that waits for the last round, if there is one.
-fn waiting(args: &JoinArgs, own: &SignerConfig) -> anyhow::Result<Option<(ShareFile, Agreement)>> {
+/// What the share's file holds, if there is one; with `--anew` a share that waits is moved aside.
+fn stored(args: &JoinArgs, own: &SignerConfig) -> anyhow::Result<Option<(ShareFile, Stored)>> {
     if !own.share_file.exists() {
         return Ok(None);
     }
     let passphrase = secrets::passphrase(own.passphrase_file.as_deref())?;
     let (file, stored) = ShareFile::open(&own.share_file, &passphrase)?;
-    let Stored::Waiting(agreement) = stored else {
-        bail!(
-            "{} holds this member's share already; a new federation needs a new file",
+    match stored {
+        Stored::Waiting(_) if args.anew => {}
+        Stored::Agreed(_) if args.anew => bail!(
+            "{} holds a share that all members agreed on; a new federation needs a new file",
             own.share_file.display()
-        );
-    };
-    if !args.anew {
-        return Ok(Some((file, agreement)));
+        ),
+        Stored::Waiting(_) | Stored::Agreed(_) => return Ok(Some((file, stored))),
     }
     drop(file);
     let aside = aside(&own.share_file)?;
@@ -182,8 +188,7 @@ fn agree_by_hand(agreement: Agreement, hash: &str) -> anyhow::Result<KeyShare> {
 /// Stores the agreed share and writes the public key.
 fn finish(args: &JoinArgs, file: &ShareFile, share: &KeyShare) -> anyhow::Result<ExitCode> {
     file.replace(share, &mut OsRng)?;
-    fs::write(&args.group_out, share.group().to_bytes())
-        .with_context(|| format!("cannot write {}", args.group_out.display()))?;
+    write_group(&args.group_out, &share.group().to_bytes())?;
     println!("{}", share.group().internal_key());
     eprintln!(
         "{} of {} members hold the key above. Your share is {}: back the file up, with its passphrase \
@@ -194,4 +199,23 @@ fn finish(args: &JoinArgs, file: &ShareFile, share: &KeyShare) -> anyhow::Result
         args.group_out.display()
     );
     Ok(ExitCode::SUCCESS)
+}
+
+/// Writes the public key, and never over another one.
+fn write_group(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    match fs::read(path) {
+        Ok(there) if there == bytes => return Ok(()),
+        Ok(_) => bail!(
+            "{} is another federation's key; pass --group-out FILE and run this again",
+            path.display()
+        ),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+    }
+    fs::write(path, bytes).with_context(|| {
+        format!(
+            "cannot write {}; run this again, the share is safe",
+            path.display()
+        )
+    })
 }

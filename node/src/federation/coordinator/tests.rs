@@ -42,6 +42,10 @@ impl Answers for Signs {
         self.way != Way::Dead
     }
 
+    fn longest(&self, _: &IdentityKey) -> usize {
+        Request::LONGEST
+    }
+
     fn answer(&self, _: &IdentityKey, request: Request) -> Answer {
         self.asked.fetch_add(1, Ordering::Relaxed);
         let mut signer = self.signer.lock().unwrap();

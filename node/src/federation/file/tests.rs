@@ -90,6 +90,15 @@ fn the_hash_covers_what_members_agree_on_for_good_and_nothing_else() {
         "members move"
     );
     assert!(!changed(|file| file.coordinators.clear()), "sequencers change");
-    let text = Federation::new(good).unwrap();
-    assert_eq!(text.fingerprint().split(' ').count(), 8);
+    // What people compare covers those too: whoever is a coordinator may ask for signatures.
+    let told = |change: fn(&mut FileText)| {
+        let mut text = good.clone();
+        change(&mut text);
+        Federation::new(text).unwrap().fingerprint()
+    };
+    let same = told(|_| ());
+    assert_eq!(same.split(' ').count(), 8);
+    assert_ne!(told(|file| file.members[0].address = "elsewhere:1".into()), same);
+    assert_ne!(told(|file| file.coordinators.clear()), same);
+    assert_ne!(told(|file| file.threshold = 3), same);
 }

@@ -16,6 +16,10 @@ impl Answers for NotReady {
         *identity == self.0
     }
 
+    fn longest(&self, _: &IdentityKey) -> usize {
+        Request::LONGEST
+    }
+
     fn answer(&self, from: &IdentityKey, request: Request) -> Answer {
         assert_eq!(*from, self.0);
         match &request {
@@ -106,9 +110,18 @@ fn strangers_and_other_federations_are_not_answered() {
 #[test]
 fn garbage_and_idle_connections_do_not_keep_others_from_being_answered() {
     let setting = setting();
-    let connect = || TcpStream::connect(setting.listener.address()).unwrap();
-    let _idle: Vec<TcpStream> = (0..MOST_CONNECTIONS - 2).map(|_| connect()).collect();
-    let mut garbage = connect();
+    let address = setting.listener.address();
+    let from = |last: u8| {
+        let local = SocketAddr::from(([127, 0, 0, last], 0));
+        connect_from(local, address)
+    };
+    // Far more than there are places, from addresses of which each has its own.
+    let mut idle = Vec::new();
+    for last in 2..2 + 8 {
+        idle.extend((0..MOST_STRANGERS_OF_ADDRESS).map(|_| from(last)));
+    }
+    assert!(idle.len() > MOST_STRANGERS);
+    let mut garbage = from(100);
     garbage.write_all(&[0xff; 4_096]).unwrap();
     // However it ends, it is hung up on.
     let _ = garbage.read_to_end(&mut Vec::new());
@@ -116,6 +129,43 @@ fn garbage_and_idle_connections_do_not_keep_others_from_being_answered() {
         .ask_as(&setting.friend, [3; 32], &Request::Status)
         .unwrap();
     assert_eq!(answer, Answer::NotYet);
+}
+
+#[test]
+fn one_identity_has_a_few_connections_at_once() {
+    let setting = setting();
+    let open = || {
+        let stream = TcpStream::connect(setting.listener.address()).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let mut channel = Channel::connect(stream, &setting.friend, &setting.own.public(), &[3; 32]).unwrap();
+        channel.send(&Request::Status.encode()).unwrap();
+        let answered = channel.receive(Answer::LONGEST).is_ok();
+        (channel, answered)
+    };
+    let mut channels: Vec<_> = (0..MOST_OF_IDENTITY).map(|_| open()).collect();
+    assert!(channels.iter().all(|(_, answered)| *answered));
+    assert!(!open().1, "no more at once");
+    channels.pop();
+    // The place is free once the listener has noticed.
+    assert!((0..200).any(|_| {
+        thread::sleep(Duration::from_millis(10));
+        open().1
+    }));
+}
+
+/// A connection from this address of the loopback network.
+fn connect_from(local: SocketAddr, to: SocketAddr) -> TcpStream {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind(local).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let stream = runtime.block_on(socket.connect(to)).unwrap();
+    let stream = stream.into_std().unwrap();
+    stream.set_nonblocking(false).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream
 }
 
 #[test]

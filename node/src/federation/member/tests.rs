@@ -1,7 +1,6 @@
 //! A signer refuses whoever may not ask, and says why it does not sign now.
 
 use bitcoin::{OutPoint, TxOut};
-use tacit_bridge::journal::MemoryJournal;
 use tacit_bridge::signer::judge::{SignerView, SigningPolicy};
 use tacit_bridge::vault::{VaultSnapshot, VaultView};
 use tacit_bridge::watcher::{DepositError, Registration};
@@ -57,12 +56,15 @@ fn setting() -> Setting {
     };
     let desk = SignerDesk {
         federation: Arc::new(federation),
-        judge: Judge::new(Arc::new(Blind), Arc::new(MemoryJournal::default()), policy),
+        judge: Judge::new(Arc::new(Blind), policy),
         signer: Mutex::new(Signer::new(share, ledger)),
         following: Arc::new(RwLock::new(following)),
         store: Arc::new(MemoryStore::new()),
         pause: Pause::of(dir.path()),
         patience: Duration::ZERO,
+        judging: Mutex::default(),
+        pace: Mutex::new(Pace::new(Instant::now())),
+        share: None,
         signed: AtomicU64::new(0),
         refused: AtomicU64::new(0),
     };
@@ -170,6 +172,21 @@ fn a_block_that_is_about_to_come_is_waited_for() {
     });
     assert_eq!(setting.commit().0, 5, "it judged once it had caught up");
     caught_up.join().unwrap();
+}
+
+#[test]
+fn a_ledger_cannot_be_filled_in_no_time() {
+    let start = Instant::now();
+    let mut pace = Pace::new(start);
+    let granted = |pace: &mut Pace, now| (0..10_000).filter(|_| pace.step(now).is_ok()).count();
+    assert_eq!(granted(&mut pace, start), 256);
+    assert_eq!(granted(&mut pace, start + Duration::from_secs(4)), 0);
+    assert_eq!(granted(&mut pace, start + Duration::from_secs(11)), 2);
+    assert_eq!(
+        granted(&mut pace, start + Duration::from_secs(1_000_000)),
+        256,
+        "no more than a burst"
+    );
 }
 
 #[test]

@@ -37,6 +37,16 @@ impl Selection {
     pub fn is_empty(&self) -> bool {
         self.deposits.is_empty() && self.withdrawals.is_empty()
     }
+
+    /// Takes the first `payouts` withdrawals only; the others wait for the next transaction.
+    pub fn keep_first(&mut self, payouts: usize) {
+        let later = self.withdrawals.split_off(payouts.min(self.withdrawals.len()));
+        self.held.extend(later.into_iter().map(|(index, _)| Held {
+            index,
+            reason: HeldReason::Delayed,
+        }));
+        self.held.sort_by_key(|held| held.index);
+    }
 }
 
 /// Selects from `withdrawals` (ascending by index) and `deposits` at share rate `q`.
@@ -53,18 +63,23 @@ pub fn select_vault(
     let change = output_weight(&bitcoin::ScriptBuf::from_bytes(vec![0; 34]));
     let mut room = MAX_VAULT_WEIGHT - frame_weight() - change - ROOM_FOR_COINS * KEY_INPUT_WEIGHT;
 
+    // Once one does not fit, none behind it is taken, however small: nobody is skipped.
+    let mut full = false;
     for (index, withdrawal) in withdrawals {
         let first = chosen.withdrawals.first().map_or(index, |(first, _)| *first);
         let weight = payout_weight(&withdrawal.script);
         match eligible(&withdrawal, q) {
-            Ok(_) if weight <= room && index - first < MAX_SPAN => {
+            Ok(_) if !full && weight <= room && index - first < MAX_SPAN => {
                 room -= weight;
                 chosen.withdrawals.push((index, withdrawal));
             }
-            Ok(_) => chosen.held.push(Held {
-                index,
-                reason: HeldReason::Full,
-            }),
+            Ok(_) => {
+                full = true;
+                chosen.held.push(Held {
+                    index,
+                    reason: HeldReason::Full,
+                });
+            }
             Err(HeldReason::Paid) => {}
             Err(reason) => chosen.held.push(Held { index, reason }),
         }

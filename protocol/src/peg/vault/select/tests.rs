@@ -139,3 +139,40 @@ fn the_frame_weighs_what_an_empty_transaction_with_the_longest_op_return_does() 
     // The frame counts outputs by three bytes where this transaction needs one.
     assert_eq!(weight + 8, u64::from(counted));
 }
+
+#[test]
+fn nobody_is_skipped_for_a_smaller_one_behind() {
+    // Room for all but the last few, of which small ones would still fit behind a large one.
+    let to = |script: ScriptBuf| WithdrawalView {
+        script: ExitScript::new(script).unwrap(),
+        ..withdrawal(3, 10_000, 500)
+    };
+    let small = to(ScriptBuf::new_p2wpkh(&bitcoin::WPubkeyHash::hash(&[1])));
+    let large = to(key_script(1));
+    for first_large in 0..260 {
+        let list = (0..600u64).map(|index| {
+            let is_large = index < first_large || index % 2 == 0;
+            (index, if is_large { large.clone() } else { small.clone() })
+        });
+        let taken = indices(&select_vault(&[], list, Q));
+        let first: Vec<u64> = (0..taken.len() as u64).collect();
+        assert_eq!(taken, first, "{first_large} large ones first");
+        assert!(taken.len() < 600, "it is full");
+    }
+}
+
+#[test]
+fn a_shorter_selection_takes_the_first_and_says_why_the_others_wait() {
+    let list = (0..5).map(|index| (index, withdrawal(3, 10_000, 500)));
+    let mut selection = select_vault(&[], list, Q);
+    selection.keep_first(2);
+    assert_eq!(indices(&selection), [0, 1]);
+    let held: Vec<_> = selection
+        .held
+        .iter()
+        .map(|held| (held.index, held.reason))
+        .collect();
+    assert_eq!(held, [2, 3, 4].map(|index| (index, HeldReason::Delayed)));
+    selection.keep_first(9);
+    assert_eq!(indices(&selection), [0, 1], "there are no more");
+}
