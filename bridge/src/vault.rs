@@ -322,7 +322,7 @@ impl VaultOperator {
         rates: VaultRates,
         coins: &mut CoinBook,
     ) -> Result<VaultReport, VaultError> {
-        if selection.is_empty() {
+        if selection.is_empty() && !snapshot.refresh_due() {
             return Ok(VaultReport {
                 state: VaultState::Idle,
                 held: selection.held.clone(),

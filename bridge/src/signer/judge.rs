@@ -313,6 +313,12 @@ impl Judge {
         if let Some(reason) = snapshot.halted() {
             return Err(Refusal::Halted(reason.to_owned()));
         }
+        let nothing = proposal.deposits().is_empty() && proposal.withdrawals().is_empty();
+        if nothing && !snapshot.refresh_due() {
+            return Err(Refusal::Rule(
+                "there is nothing to sweep or pay, and the vault need not be refreshed yet".into(),
+            ));
+        }
         let unsigned = proposal.derive(&snapshot, |coin| self.view.coin(coin))??;
         check_proposal(&unsigned, &snapshot, ceiling)?;
         self.check_outflow(&unsigned, proposal)?;

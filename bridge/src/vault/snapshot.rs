@@ -35,6 +35,7 @@ pub struct VaultSnapshot {
     deposits: Vec<DepositCoin>,
     withdrawals: Vec<(u64, WithdrawalView)>,
     halted: Option<String>,
+    refresh_due: bool,
 }
 
 impl VaultSnapshot {
@@ -58,6 +59,7 @@ impl VaultSnapshot {
             deposits,
             withdrawals,
             halted: None,
+            refresh_due: false,
         }
     }
 
@@ -66,6 +68,19 @@ impl VaultSnapshot {
     pub fn halt(mut self, reason: impl Into<String>) -> Self {
         self.halted = Some(reason.into());
         self
+    }
+
+    /// The same state in which the vault has rested for so long that it should be moved to itself.
+    #[must_use]
+    pub fn due_for_refresh(mut self) -> Self {
+        self.refresh_due = true;
+        self
+    }
+
+    /// Whether the vault should be moved although there is nothing to sweep or pay.
+    #[must_use]
+    pub fn refresh_due(&self) -> bool {
+        self.refresh_due
     }
 
     /// Height of the block.

@@ -6,7 +6,7 @@ use bitcoin::secp256k1::schnorr::Signature;
 use bitcoin::{OutPoint, Transaction, Txid, XOnlyPublicKey};
 use tacit_protocol::Network;
 use tacit_protocol::peg::vault::{DepositCoin, UnsignedVaultTx};
-use tacit_protocol::peg::{FeeRate, WithdrawalView};
+use tacit_protocol::peg::{FeeRate, VaultContext, WithdrawalView};
 
 use super::{
     Entry, PREFIX, VaultConfig, VaultError, VaultOperator, VaultRates, VaultReport, VaultSnapshot,
@@ -395,4 +395,20 @@ fn reservations_come_back_after_a_restart() {
     assert_ne!(fresh.spendable(), spendable);
     setting.vault.resume(&mut fresh).unwrap();
     assert_eq!(fresh.spendable(), spendable);
+}
+
+#[test]
+fn a_vault_that_rested_for_long_is_moved_to_itself_once() {
+    let mut setting = Setting::new();
+    let quiet = setting.snapshot(&[], &[]);
+    assert_eq!(setting.tend_at(&quiet, rate()).state, VaultState::Idle);
+    let due = quiet.due_for_refresh();
+    let report = setting.tend_at(&due, rate());
+    let tx = pending(&setting.world, &sent(&report));
+    assert_eq!(tx.output[0].value.to_sat(), VAULT, "the money stays");
+    assert_eq!(tx.output[0].script_pubkey, *due.vault_script());
+    assert!(matches!(
+        setting.tend_at(&due, rate()).state,
+        VaultState::InMempool(_)
+    ));
 }

@@ -94,7 +94,8 @@ fn select_one(name: &str) -> anyhow::Result<CircuitId> {
 /// Runs the command.
 ///
 /// # Errors
-/// An unknown circuit, a damaged key, a file that is refused, a full disk.
+/// An unknown circuit, a damaged key, a file that is refused, a full disk. A list with an unusable key ends
+/// with exit code 1.
 pub fn run(args: &KeysArgs, global: &Global) -> anyhow::Result<ExitCode> {
     let dir = match &args.dir {
         Some(dir) => dir.clone(),
@@ -113,14 +114,8 @@ pub fn run(args: &KeysArgs, global: &Global) -> anyhow::Result<ExitCode> {
             }
         }
         KeysAction::List => {
-            for id in CircuitId::ALL {
-                let circuit = tacit_prover::CircuitId::new(id.name(), id.digest());
-                let key = match store.load(&circuit, &Bars::new(id.name())) {
-                    Ok(key) => hex::encode(key.verifier().hash()),
-                    Err(tacit_prover::KeyError::NotFound { .. }) => "no key".to_owned(),
-                    Err(error) => format!("unusable: {error}"),
-                };
-                println!("{:16} circuit {} key {key}", id.name(), hex::encode(id.digest()));
+            if !list(&store) {
+                return Ok(ExitCode::FAILURE);
             }
         }
         KeysAction::ExportR1cs { circuit, file } => files::export_r1cs(select_one(circuit)?, file)?,
@@ -132,6 +127,24 @@ pub fn run(args: &KeysArgs, global: &Global) -> anyhow::Result<ExitCode> {
         } => files::import_zkey(&store, select_one(circuit)?, file, *sha256)?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Prints every circuit with its key; whether all keys that are there can be used.
+fn list(store: &KeyStore) -> bool {
+    let mut usable = true;
+    for id in CircuitId::ALL {
+        let circuit = tacit_prover::CircuitId::new(id.name(), id.digest());
+        let key = match store.load(&circuit, &Bars::new(id.name())) {
+            Ok(key) => hex::encode(key.verifier().hash()),
+            Err(tacit_prover::KeyError::NotFound { .. }) => "no key".to_owned(),
+            Err(error) => {
+                usable = false;
+                format!("unusable: {error}")
+            }
+        };
+        println!("{:16} circuit {} key {key}", id.name(), hex::encode(id.digest()));
+    }
+    usable
 }
 
 #[cfg(test)]

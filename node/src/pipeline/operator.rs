@@ -40,8 +40,10 @@ use crate::config::{Config, ConfigError, SequencerConfig};
 use crate::federation::coordinator::FederationSigner;
 
 mod activity;
+mod crash_point;
 
 use activity::Activity;
+pub(super) use crash_point::CrashPoint;
 
 /// Time after which money is looked after again although no block came.
 const TEND_AGAIN: Duration = Duration::from_secs(3);
@@ -49,42 +51,6 @@ const TEND_AGAIN: Duration = Duration::from_secs(3);
 const LOOK_UP: Duration = Duration::from_millis(200);
 /// Unconfirmed blocks after which a reveal or a vault transaction may pay more.
 const BUMP_AFTER: u32 = 3;
-
-/// A named point at which a test may abort the process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum CrashPoint {
-    /// A batch was sealed.
-    Seal,
-    /// A proof was stored.
-    Proof,
-    /// An anchor was written down, nothing sent.
-    Journal,
-    /// The commit was sent, the reveal not.
-    Commit,
-}
-
-impl CrashPoint {
-    fn parse(name: &str) -> Result<Self, ConfigError> {
-        match name {
-            "after-seal" => Ok(Self::Seal),
-            "after-proof" => Ok(Self::Proof),
-            "after-journal" => Ok(Self::Journal),
-            "after-commit" => Ok(Self::Commit),
-            other => Err(ConfigError::Invalid {
-                field: "sequencer.crash_at",
-                value: other.to_owned(),
-                remedy: "use after-seal, after-proof, after-journal or after-commit",
-            }),
-        }
-    }
-
-    fn reached(self, wanted: Option<Self>) {
-        if wanted == Some(self) {
-            tracing::error!(?self, "aborting, as the configuration of this test asks");
-            std::process::abort();
-        }
-    }
-}
 
 /// The acting half of a sequencer.
 pub(crate) struct Operator {
@@ -439,6 +405,14 @@ impl Operator {
             Err(error) => return Err(error.into()),
         };
         match &report.state {
+            VaultState::Sent {
+                txid,
+                deposits: 0,
+                withdrawals: 0,
+                ..
+            } => {
+                tracing::warn!(%txid, "the vault rested for half of its recovery timelock; refreshing it");
+            }
             VaultState::Sent {
                 txid,
                 deposits,

@@ -90,6 +90,17 @@ impl StateView {
         Ok(cursor.height)
     }
 
+    /// Whether the vault has rested for half of the time after which recovery keys may take it.
+    fn rested(&self, height: u32) -> Result<bool, KvError> {
+        let genesis = self.rules.params().genesis();
+        let Some(recovery) = &genesis.vault_recovery else {
+            return Ok(false);
+        };
+        let last = table::last_vault(&*self.store)?;
+        let since = last.map_or(genesis.start_height, |record| record.place.height);
+        Ok(height.saturating_sub(since) >= u32::from(recovery.timelock()) / 2)
+    }
+
     /// Why no money may move.
     fn halted(&self) -> Result<Option<String>, KvError> {
         if let Some(fault) = table::fault(&*self.store)? {
@@ -123,6 +134,11 @@ impl StateView {
         let withdrawals = self.unpaid(height).map_err(|e| failed(&e))?;
         let vault = self.rules.params().genesis().vault_keys();
         let snapshot = VaultSnapshot::new(height, tip, vault, deposits, withdrawals);
+        let snapshot = if self.rested(height).map_err(|e| failed(&e))? {
+            snapshot.due_for_refresh()
+        } else {
+            snapshot
+        };
         Ok(match self.halted().map_err(|e| failed(&e))? {
             Some(reason) => snapshot.halt(reason),
             None => snapshot,

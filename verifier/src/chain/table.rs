@@ -130,6 +130,17 @@ pub fn vaults(kv: &dyn KvRead, from: u64, limit: usize) -> Result<Vec<(u64, Vaul
     rows(kv, VAULTS, from, limit)
 }
 
+/// The last spend of the vault tip.
+///
+/// # Errors
+/// [`KvError`] if the view fails or is damaged.
+pub fn last_vault(kv: &dyn KvRead) -> Result<Option<VaultRecord>, KvError> {
+    let Some(last) = count(kv, VAULTS)?.checked_sub(1) else {
+        return Ok(None);
+    };
+    Ok(vaults(kv, last, 1)?.pop().map(|(_, record)| record))
+}
+
 /// Appends a spend of the vault tip.
 ///
 /// # Errors

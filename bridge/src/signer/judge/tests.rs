@@ -341,3 +341,26 @@ fn every_refusal_has_a_code_of_its_own() {
     let codes: Vec<u16> = all.iter().map(Refusal::code).collect();
     assert_eq!(codes, (1..=18).collect::<Vec<_>>(), "stable and distinct");
 }
+
+#[test]
+fn the_vault_is_moved_to_itself_only_when_it_has_rested_for_long() {
+    let setting = Setting::new();
+    let idle = setting.propose(&[], &[]);
+    let refused = setting.judge_with(quiet_snapshot(&setting), &idle);
+    assert!(
+        matches!(&refused, Err(Refusal::Rule(reason)) if reason.contains("refreshed")),
+        "{refused:?}"
+    );
+    let due = quiet_snapshot(&setting).due_for_refresh();
+    let tx = setting.judge_with(due, &idle).unwrap();
+    assert_eq!(
+        tx.tx().output[0].value.to_sat(),
+        setting.world.vault_tip.amount.to_sat()
+    );
+}
+
+/// The state of a setting with nothing to sweep or pay.
+fn quiet_snapshot(setting: &Setting) -> VaultSnapshot {
+    let (height, tip) = (setting.world.coins.height(), setting.world.vault_tip);
+    VaultSnapshot::new(height, tip, vault_keys(), Vec::new(), Vec::new())
+}

@@ -53,3 +53,14 @@ fn a_key_is_not_imported_without_the_hash_of_the_verified_file() {
         assert!(refused.contains("sha256"), "{refused}");
     }
 }
+
+#[test]
+fn a_list_with_an_unusable_key_is_a_failure() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let store = KeyStore::new(dir.path(), Network::Regtest);
+    assert!(list(&store), "no keys at all are no failure");
+    let id = CircuitId::Transfer;
+    let circuit = tacit_prover::CircuitId::new(id.name(), id.digest());
+    std::fs::write(store.path(&circuit, true), b"no key").expect("written");
+    assert!(!list(&store));
+}

@@ -23,9 +23,6 @@ use crate::peg::vault::{
 /// Why a plan gives no transaction.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum PlanError {
-    /// Nothing to sweep, to pay or to add.
-    #[error("nothing to do")]
-    Empty,
     /// More deposits than the layout can count.
     #[error("too many deposits")]
     TooManyDeposits,
@@ -182,7 +179,8 @@ pub(crate) fn frame_weight() -> u32 {
     4 * (head + meta) + 2 + KEY_INPUT_WEIGHT + 4 * (9 + 34) + p2a
 }
 
-/// Builds the unsigned vault transaction of a plan.
+/// Builds the unsigned vault transaction of a plan. One with nothing to sweep or pay moves the vault to
+/// itself, which starts the timelocks of its leaves anew.
 ///
 /// # Errors
 /// [`PlanError`].
@@ -190,9 +188,6 @@ pub(crate) fn frame_weight() -> u32 {
 /// # Panics
 /// Never: weights of planned transactions fit 32 bits.
 pub fn plan_vault_tx(plan: &VaultPlan<'_>) -> Result<UnsignedVaultTx, PlanError> {
-    if plan.deposits.is_empty() && plan.withdrawals.is_empty() && plan.top_up == Amount::ZERO {
-        return Err(PlanError::Empty);
-    }
     let deposits = sorted_deposits(plan)?;
     let (payouts, payout_shares) = payouts(plan)?;
     let deposit_share = plan.q.deposit_share();
