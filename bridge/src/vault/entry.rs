@@ -9,17 +9,20 @@
 //! It is written down when it is planned, before anybody is asked to sign it, and again when it is
 //! signed, before it is sent.
 
+use std::collections::BTreeSet;
+
 use bitcoin::{OutPoint, Transaction, Txid};
 use tacit_protocol::encoding::{Decode, DecodeError, Encode, Reader};
 
 use crate::chain_link::Fate;
 use crate::journal::{
-    JournalError, put_bytes, put_transaction, put_txids, read_bytes, read_transaction, read_txids,
+    JournalError, put_bytes, put_outpoints, put_transaction, put_txids, read_bytes, read_outpoints,
+    read_transaction, read_txids,
 };
 use crate::proposal::Proposal;
 
 /// Version of the entry's layout.
-const LAYOUT: u8 = 2;
+const LAYOUT: u8 = 3;
 
 /// Older versions that are remembered: far more than the blocks of a fee storm.
 const MOST_SUPERSEDED: usize = 256;
@@ -35,6 +38,8 @@ pub(super) struct Entry {
     pub(super) since: u32,
     /// Older versions, which may confirm in place of the latest: whoever signed them may have kept them.
     pub(super) superseded: Vec<Txid>,
+    /// The operator's coins that older versions spend: the node may still have one of them.
+    pub(super) older_coins: BTreeSet<OutPoint>,
     pub(super) fate: Fate,
 }
 
@@ -46,6 +51,7 @@ impl Entry {
             tx: None,
             since,
             superseded: Vec::new(),
+            older_coins: BTreeSet::new(),
             fate: Fate::Waiting,
         }
     }
@@ -60,6 +66,7 @@ impl Entry {
         superseded.truncate(MOST_SUPERSEDED);
         Self {
             superseded,
+            older_coins: self.operator_inputs(),
             tx: self.tx,
             ..Self::planned(proposal, since)
         }
@@ -82,9 +89,10 @@ impl Entry {
         latest.chain(self.superseded.iter().copied()).collect()
     }
 
-    /// The operator's coins that the latest version spends.
-    pub(super) fn operator_inputs(&self) -> Vec<OutPoint> {
-        self.proposal.coins().to_vec()
+    /// The operator's coins that any version spends.
+    pub(super) fn operator_inputs(&self) -> BTreeSet<OutPoint> {
+        let latest = self.proposal.coins().iter().copied();
+        latest.chain(self.older_coins.iter().copied()).collect()
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
@@ -96,6 +104,7 @@ impl Entry {
         }
         out.extend_from_slice(&self.since.to_le_bytes());
         put_txids(&mut out, &self.superseded);
+        put_outpoints(&mut out, &self.older_coins);
         self.fate.encode_to(&mut out);
         out
     }
@@ -118,6 +127,7 @@ impl Entry {
         };
         let since = reader.u32()?;
         let superseded = read_txids(reader)?;
+        let older_coins = read_outpoints(reader)?;
         let fate = Fate::decode_from(reader)?;
         reader.clone().finish()?;
         let entry = Self {
@@ -125,6 +135,7 @@ impl Entry {
             tx,
             since,
             superseded,
+            older_coins,
             fate,
         };
         let signed = entry.tx.as_ref().map(Transaction::compute_txid);

@@ -1,5 +1,9 @@
 //! What is written down is read back, and nothing else is.
 
+use std::collections::BTreeSet;
+
+use bitcoin::OutPoint;
+
 use super::Entry;
 use crate::chain_link::Fate;
 use crate::fixture::{World, propose, rate, withdrawal};
@@ -47,6 +51,18 @@ fn a_newer_version_keeps_what_was_signed_and_names_the_older_one() {
         "no version is listed twice"
     );
     assert!(back.signed().is_some());
+}
+
+#[test]
+fn coins_of_older_versions_stay_reserved() {
+    let (planned, replanned) = entry();
+    let (first, second) = (planned.operator_inputs(), replanned.operator_inputs());
+    assert!(!first.is_empty() && second.is_superset(&first));
+    let mut other = planned.clone();
+    other.older_coins = BTreeSet::from([OutPoint::null()]);
+    let third = other.replan(replanned.proposal.clone(), 9);
+    assert!(third.operator_inputs().contains(&OutPoint::null()));
+    assert!(third.operator_inputs().is_superset(&first));
 }
 
 #[test]
