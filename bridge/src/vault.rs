@@ -13,122 +13,26 @@ use std::sync::Arc;
 use bitcoin::secp256k1::Secp256k1;
 use bitcoin::secp256k1::schnorr::Signature;
 use bitcoin::{OutPoint, Transaction, Txid, XOnlyPublicKey};
-use tacit_protocol::peg::coins::CoinError;
-use tacit_protocol::peg::vault::{Held, InputRole, PlanError, UnsignedVaultTx, select_vault};
-use tacit_protocol::peg::{FeeRate, VaultContext, VaultFault, check_vault_tx};
-use thiserror::Error;
+use tacit_protocol::peg::vault::{InputRole, PlanError, UnsignedVaultTx, select_vault};
+use tacit_protocol::peg::{FeeRate, VaultContext, check_vault_tx};
 
 use crate::client::{BitcoinClient, ClientError, MempoolEntry};
 use crate::coins::CoinBook;
-use crate::journal::{Journal, JournalError, outpoint_key};
+use crate::journal::{Journal, outpoint_key};
 use crate::keys::SigningKey;
 use crate::proposal::Proposal;
-use crate::signer::{SignError, VaultSigner};
+use crate::signer::VaultSigner;
 
 mod entry;
+mod report;
 mod snapshot;
 
 use entry::Entry;
+pub use report::{VaultError, VaultReport, VaultState};
 pub use snapshot::{VaultSnapshot, VaultView, ViewError};
 
 /// What journal keys of vault transactions start with.
 const PREFIX: &[u8] = b"vault/";
-
-/// Why no vault transaction was made.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
-pub enum VaultError {
-    /// It cannot be built.
-    #[error("the vault transaction cannot be built: {0}")]
-    Plan(#[from] PlanError),
-    /// The signer refuses.
-    #[error("the signer refuses: {0}")]
-    Sign(#[from] SignError),
-    /// The signer gave too many signatures, or too few.
-    #[error("the signer gave {found} signatures for {wanted} inputs")]
-    SignatureCount {
-        /// Given.
-        found: usize,
-        /// Inputs that are the federation's.
-        wanted: usize,
-    },
-    /// A signature does not verify.
-    #[error("the signature of input {0} does not verify; is the signer's key the federation's?")]
-    BadSignature(usize),
-    /// What was built breaks a rule; it was not sent.
-    #[error("the planned vault transaction breaks a rule and was not sent: {0}")]
-    Fault(#[from] VaultFault),
-    /// The journal failed; nothing was sent that is not in it.
-    #[error(transparent)]
-    Journal(#[from] JournalError),
-    /// The Bitcoin node gave no answer.
-    #[error(transparent)]
-    Client(#[from] ClientError),
-}
-
-/// What the vault does at the moment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum VaultState {
-    /// There is nothing to sweep or pay.
-    Idle,
-    /// The chain's state forbids any action, for this reason.
-    Halted(String),
-    /// A transaction was made and sent now.
-    Sent {
-        /// Its identifier.
-        txid: Txid,
-        /// Deposits it sweeps.
-        deposits: usize,
-        /// Withdrawals it pays.
-        withdrawals: usize,
-        /// The fee it pays.
-        fee: u64,
-    },
-    /// A transaction is in the mempool.
-    InMempool(Txid),
-    /// A transaction that paid too little was replaced.
-    Bumped {
-        /// Its identifier.
-        txid: Txid,
-        /// The version that it replaces.
-        replaced: Txid,
-    },
-    /// A transaction had fallen out of the mempool and was sent again.
-    Resent(Txid),
-    /// A transaction is in a block that the snapshot does not know yet.
-    Confirmed(Txid),
-    /// The node refuses the transaction for now, for this reason.
-    Stuck {
-        /// Its identifier.
-        txid: Txid,
-        /// The node's reason.
-        reason: String,
-    },
-    /// The operator's coins do not pay for the transaction.
-    OutOfCoins(CoinError),
-}
-
-/// What the vault did, and which withdrawals wait.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct VaultReport {
-    /// What it does.
-    pub state: VaultState,
-    /// Withdrawals that wait, with their reasons; filled when a transaction was planned.
-    pub held: Vec<Held>,
-}
-
-impl VaultReport {
-    /// The same of an attempt to replace this version, which is in the mempool.
-    fn replacing(mut self, replaced: Txid) -> Self {
-        if let VaultState::Sent { txid, .. } = self.state
-            && txid != replaced
-        {
-            self.state = VaultState::Bumped { txid, replaced };
-        } else if matches!(self.state, VaultState::Sent { .. } | VaultState::Idle) {
-            self.state = VaultState::InMempool(replaced);
-        }
-        self
-    }
-}
 
 /// Where the node has a transaction.
 enum Whereabouts {
@@ -183,16 +87,47 @@ pub struct VaultConfig {
     pub bump_after: u32,
 }
 
+/// A step of a vault transaction, in its order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VaultStep {
+    /// It is in the journal; nobody was asked to sign it.
+    Planned,
+    /// It is in the journal with its signatures; nothing was sent.
+    Signed,
+    /// The node has it.
+    Sent,
+}
+
+/// Called after each step; lets a test stop the process there.
+pub type VaultObserver = Box<dyn Fn(VaultStep) + Send + Sync>;
+
 /// Operates the vault.
 pub struct VaultOperator {
     config: VaultConfig,
+    observer: Option<VaultObserver>,
 }
 
 impl VaultOperator {
     /// An operator; [`Self::resume`] comes next.
     #[must_use]
     pub fn new(config: VaultConfig) -> Self {
-        Self { config }
+        Self {
+            config,
+            observer: None,
+        }
+    }
+
+    /// Calls `observer` after each step.
+    #[must_use]
+    pub fn with_observer(mut self, observer: VaultObserver) -> Self {
+        self.observer = Some(observer);
+        self
+    }
+
+    fn step(&self, step: VaultStep) {
+        if let Some(observer) = &self.observer {
+            observer(step);
+        }
     }
 
     /// Reserves the coins of everything in flight; called once at start.
@@ -253,7 +188,10 @@ impl VaultOperator {
         if let Some(tx) = &entry.tx {
             let txid = tx.compute_txid();
             match self.config.client.send(tx) {
-                Ok(_) => return report(VaultState::Resent(txid)),
+                Ok(_) => {
+                    self.step(VaultStep::Sent);
+                    return report(VaultState::Resent(txid));
+                }
                 // Whatever the reason: this version is not in the mempool, and another one shares
                 // its first input.
                 Err(ClientError::Rejected { reason, .. }) => {
@@ -303,7 +241,7 @@ impl VaultOperator {
                 held: selection.held,
             });
         }
-        // The version before shares an input with this one, so its other coins are free.
+        // Older versions share an input with this one, so this one may spend their coins.
         coins.release(key);
         let planned = Proposal::plan(
             snapshot,
@@ -333,6 +271,7 @@ impl VaultOperator {
             None => Entry::planned(proposal, height),
         };
         self.store(key, &entry, coins)?;
+        self.step(VaultStep::Planned);
         let fee = unsigned.fee();
         let tx = match entry.signed() {
             Some(tx) => tx.clone(),
@@ -342,17 +281,21 @@ impl VaultOperator {
                 check_vault_tx(&tx, &prevouts, snapshot)?;
                 entry.tx = Some(tx.clone());
                 self.store(key, &entry, coins)?;
+                self.step(VaultStep::Signed);
                 tx
             }
         };
         let txid = entry.proposal.txid();
         let state = match self.config.client.send(&tx) {
-            Ok(_) => VaultState::Sent {
-                txid,
-                deposits: selection.deposits.len(),
-                withdrawals: selection.withdrawals.len(),
-                fee,
-            },
+            Ok(_) => {
+                self.step(VaultStep::Sent);
+                VaultState::Sent {
+                    txid,
+                    deposits: selection.deposits.len(),
+                    withdrawals: selection.withdrawals.len(),
+                    fee,
+                }
+            }
             Err(ClientError::Rejected { reason, .. }) => VaultState::Stuck { txid, reason },
             Err(error) => return Err(error.into()),
         };

@@ -10,7 +10,7 @@ use tacit_protocol::peg::{FeeRate, WithdrawalView};
 
 use super::{
     Entry, PREFIX, VaultConfig, VaultError, VaultOperator, VaultRates, VaultReport, VaultSnapshot,
-    VaultState, VaultView, ViewError,
+    VaultState, VaultStep, VaultView, ViewError,
 };
 use crate::client::BitcoinClient;
 use crate::fixture::{
@@ -89,6 +89,11 @@ fn sent(report: &VaultReport) -> Txid {
 
 fn pending(world: &World, txid: &Txid) -> Transaction {
     world.chain.transaction(txid, None).unwrap().unwrap()
+}
+
+fn spendable(world: &World) -> Vec<OutPoint> {
+    let coins = world.coins.spendable();
+    coins.iter().map(|coin| coin.outpoint).collect()
 }
 
 #[test]
@@ -240,13 +245,7 @@ fn a_halt_stops_sending_and_says_why() {
 #[test]
 fn without_coins_the_state_says_so() {
     let mut setting = Setting::new();
-    let all: Vec<OutPoint> = setting
-        .world
-        .coins
-        .spendable()
-        .iter()
-        .map(|c| c.outpoint)
-        .collect();
+    let all = spendable(&setting.world);
     setting.world.coins.reserve(b"anchor/1", all);
     let report = setting.tend(&[], &[(0, withdrawal(31, 50_000))]);
     assert!(matches!(report.state, VaultState::OutOfCoins(_)));
@@ -321,6 +320,29 @@ fn a_version_that_was_signed_is_sent_again_although_a_newer_one_was_not() {
 }
 
 #[test]
+fn coins_of_a_version_in_the_mempool_are_not_offered_while_a_newer_one_is_refused() {
+    let mut setting = Setting::new();
+    let owed = [(0, withdrawal(31, 50_000))];
+    // The first version takes the coin that a newer one, with all to choose from, takes last.
+    let mut others: Vec<OutPoint> = spendable(&setting.world);
+    let last = others.pop().unwrap();
+    setting.world.coins.reserve(b"anchor/1", others);
+    let first = sent(&setting.tend(&[], &owed));
+    assert_eq!(pending(&setting.world, &first).input[1].previous_output, last);
+    setting.world.coins.release(b"anchor/1");
+    setting.world.chain.set_min_rate(FeeRate::from_sat_per_kwu(9_000));
+    setting.world.chain.mine_empty(2);
+    setting.world.follow();
+    let snapshot = setting.snapshot(&[], &owed);
+    let stuck = setting.tend_at(&snapshot, FeeRate::from_sat_per_kwu(4_000));
+    assert!(matches!(stuck.state, VaultState::Stuck { .. }), "{stuck:?}");
+    let newest = entry(&setting).proposal.coins().to_vec();
+    assert_ne!(newest, [last]);
+    let offered = spendable(&setting.world);
+    assert!(!offered.contains(&last) && !offered.contains(&newest[0]));
+}
+
+#[test]
 fn a_transaction_that_pays_too_little_for_too_long_is_replaced_and_pays_once() {
     let mut setting = Setting::new();
     let owed = [(0, withdrawal(31, 50_000))];
@@ -351,6 +373,38 @@ fn a_transaction_that_pays_too_little_for_too_long_is_replaced_and_pays_once() {
     assert_eq!(
         setting.tend_at(&snapshot, dear).state,
         VaultState::InMempool(txid)
+    );
+}
+
+#[test]
+fn vault_steps_are_observed_in_order_and_the_journal_comes_first() {
+    let mut setting = Setting::new();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let (journal, chain) = (setting.world.journal.clone(), setting.world.chain.clone());
+    let log = seen.clone();
+    let observer = move |step| {
+        let [(key, value)] = &journal.list(PREFIX).unwrap()[..] else {
+            panic!("one entry")
+        };
+        let signed = Entry::decode(key, value).unwrap().signed().is_some();
+        let sent = chain.mempool_info().unwrap().count == 1;
+        log.lock().unwrap().push((step, signed, sent));
+    };
+    setting.vault = setting.vault.with_observer(Box::new(observer));
+    let owed = [(0, withdrawal(31, 50_000))];
+    setting.tend(&[], &owed);
+    let made = [
+        (VaultStep::Planned, false, false),
+        (VaultStep::Signed, true, false),
+        (VaultStep::Sent, true, true),
+    ];
+    assert_eq!(*seen.lock().unwrap(), made);
+    setting.world.chain.evict();
+    setting.tend(&[], &owed);
+    assert_eq!(
+        seen.lock().unwrap()[3..],
+        made[2..],
+        "what is sent again is not signed again"
     );
 }
 
