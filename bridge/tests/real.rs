@@ -5,9 +5,13 @@
 #[cfg(test)]
 mod real {
     mod anchor;
+    mod audit;
     mod client;
+    mod crash;
     mod deposit;
+    mod follower;
     mod leaves;
     mod setting;
+    mod spend;
     mod vault;
 }

@@ -13,7 +13,8 @@ use tacit_protocol::peg::{Exit, ExitScript, VaultEffects, WithdrawalView, check_
 
 use super::setting::{Setting, federation, key, operator, payee, rate, vault_keys};
 
-struct View(VaultSnapshot);
+/// A signer's view that is one snapshot.
+pub(crate) struct View(pub(crate) VaultSnapshot);
 
 impl VaultView for View {
     fn snapshot(&self) -> Result<VaultSnapshot, ViewError> {
