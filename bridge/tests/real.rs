@@ -11,7 +11,9 @@ mod real {
     mod deposit;
     mod follower;
     mod leaves;
+    mod operated;
     mod setting;
     mod spend;
+    mod storm;
     mod vault;
 }

@@ -15,8 +15,9 @@ use tacit_protocol::peg::FeeRate;
 mod fragile;
 mod world;
 
+use super::operated::BUMP_AFTER;
 use fragile::{Write, Wrong};
-use world::{Armed, BUMP_AFTER, World};
+use world::{Armed, World};
 
 /// Iterations; with `TACIT_SOAK` in the environment, those of the long walk.
 const ITERATIONS: u32 = 300;
@@ -99,7 +100,7 @@ impl World {
             return false;
         }
         for _ in 0..BUMP_AFTER {
-            self.mine_raw(&[]);
+            self.base.mine_raw(&[]);
         }
         self.rate = FeeRate::from_sat_per_kwu(self.rate.sat_per_kwu() * 4);
         let steps = [VaultStep::Planned, VaultStep::Signed, VaultStep::Sent];
@@ -115,8 +116,8 @@ impl World {
         let Some(rival) = self.rival(&tx) else {
             return false;
         };
-        self.client().send(&rival).unwrap();
-        let gone = self.client().mempool_entry(&tx.compute_txid()).unwrap();
+        self.base.client().send(&rival).unwrap();
+        let gone = self.base.client().mempool_entry(&tx.compute_txid()).unwrap();
         assert_eq!(gone, None, "the node keeps one of the two");
         self.reopen();
         true
@@ -128,33 +129,33 @@ impl World {
         let Some(tx) = self.in_mempool() else {
             return false;
         };
-        let before = self.follower.tip();
+        let before = self.base.follower.tip();
         let depth = self.rng.gen_range(1..=2);
-        self.mine();
+        self.base.mine();
         for _ in 1..depth {
             self.tend(Armed::Never);
-            self.mine();
+            self.base.mine();
         }
         self.tend(Armed::Never);
-        assert_ne!(self.follower.tip(), before, "it was mined");
-        let fork = self.follower.height() - depth + 1;
-        let hash = self.client().block_hash(fork).unwrap().unwrap();
-        self.setting.node.invalidate(&hash).unwrap();
+        assert_ne!(self.base.follower.tip(), before, "it was mined");
+        let fork = self.base.follower.height() - depth + 1;
+        let hash = self.base.client().block_hash(fork).unwrap().unwrap();
+        self.base.setting.node.invalidate(&hash).unwrap();
         let rival: Vec<Transaction> = self.rival(&tx).filter(|_| with_rival).into_iter().collect();
-        self.mine_raw(&rival);
+        self.base.mine_raw(&rival);
         for _ in 0..depth {
-            self.mine_raw(&[]);
+            self.base.mine_raw(&[]);
         }
         self.reopen();
         let report = self.tend(Armed::Never).expect("nothing is armed");
-        assert_eq!(self.follower.tip(), before, "it was taken back");
+        assert_eq!(self.base.follower.tip(), before, "it was taken back");
         assert_ne!(report.state, VaultState::Idle, "it is owed again");
         rival.is_empty() != with_rival
     }
 
     fn lose_mempool(&mut self) -> bool {
         let in_mempool = self.in_mempool().is_some();
-        self.setting.lose_mempool();
+        self.base.setting.lose_mempool();
         self.reopen();
         in_mempool
     }
@@ -180,7 +181,7 @@ fn a_vault_that_crashes_hundreds_of_times_pays_everybody_exactly_once() {
         }
         for _ in 0..world.rng.gen_range(0..=2) {
             world.tend(Armed::Never);
-            world.mine();
+            world.base.mine();
         }
         if iteration % COUNT_EVERY == 0 {
             world.settle();

@@ -13,6 +13,18 @@ pub(crate) struct Spent<'a> {
     pub(crate) key: Option<&'a SigningKey>,
 }
 
+impl<'a> Spent<'a> {
+    /// An output of a transaction.
+    pub(crate) fn of(tx: &Transaction, vout: u32, key: Option<&'a SigningKey>) -> Self {
+        let txid = tx.compute_txid();
+        Self {
+            outpoint: OutPoint { txid, vout },
+            txout: tx.output[vout as usize].clone(),
+            key,
+        }
+    }
+}
+
 /// A replaceable transaction of this version that spends `spent` and makes `output`.
 pub(crate) fn spend(version: i32, spent: &[Spent<'_>], output: Vec<TxOut>) -> Transaction {
     let input = spent.iter().map(|spent| TxIn {
