@@ -23,11 +23,13 @@ use crate::keys::SigningKey;
 use crate::proposal::Proposal;
 use crate::signer::VaultSigner;
 
+mod child;
 mod entry;
+mod replace;
 mod report;
 mod snapshot;
 
-use entry::Entry;
+use entry::{Entry, Signed};
 pub use report::{VaultError, VaultReport, VaultState};
 pub use snapshot::{VaultSnapshot, VaultView, ViewError};
 
@@ -42,12 +44,6 @@ enum Whereabouts {
     Mempool(Txid, MempoolEntry),
     /// Nowhere.
     Nowhere,
-}
-
-/// Whether the rate is so far above what is paid that the mempool should take a replacement.
-fn pays_too_little(paid: &MempoolEntry, rate: FeeRate) -> bool {
-    let wanted = u64::from(rate.sat_per_kwu()).saturating_mul(paid.vsize.saturating_mul(4)) / 1_000;
-    wanted > paid.fee.to_sat().saturating_mul(5) / 4
 }
 
 /// The rates of a vault transaction.
@@ -85,6 +81,9 @@ pub struct VaultConfig {
     pub depth: u32,
     /// Blocks after which a transaction in the mempool may be replaced by one that pays more.
     pub bump_after: u32,
+    /// Whether vault transactions get a pay-to-anchor output. With it the operator alone can raise the
+    /// fee by a child when the signers refuse a replacement; it costs 240 sat and 13 virtual bytes.
+    pub p2a: bool,
 }
 
 /// A step of a vault transaction, in its order.
@@ -94,6 +93,8 @@ pub enum VaultStep {
     Planned,
     /// It is in the journal with its signatures; nothing was sent.
     Signed,
+    /// A child that pays for it is in the journal; nothing of it was sent.
+    ChildSigned,
     /// The node has it.
     Sent,
 }
@@ -167,17 +168,18 @@ impl VaultOperator {
         let Some(entry) = in_flight else {
             return match snapshot.halted() {
                 Some(reason) => report(VaultState::Halted(reason.to_owned())),
-                None => self.make(&key, None, snapshot, rates, coins),
+                None => self.make(&key, (None, None), snapshot, rates, coins),
             };
         };
         match self.whereabouts(&entry)? {
             Whereabouts::Block(txid) => return report(VaultState::Confirmed(txid)),
             Whereabouts::Mempool(txid, paid) => {
                 let late = snapshot.height().saturating_sub(entry.since) >= self.config.bump_after;
-                if !late || !pays_too_little(&paid, rates.whole) || snapshot.halted().is_some() {
+                if !late || !replace::pays_too_little(&paid, rates.whole) || snapshot.halted().is_some() {
                     return report(VaultState::InMempool(txid));
                 }
-                let bumped = self.make(&key, Some(&entry), snapshot, rates, coins)?;
+                let rival = Some(&paid);
+                let bumped = self.make_or_lift(&key, (&entry, rival), snapshot, rates, coins)?;
                 return Ok(bumped.replacing(txid));
             }
             Whereabouts::Nowhere => {}
@@ -185,22 +187,19 @@ impl VaultOperator {
         if let Some(reason) = snapshot.halted() {
             return report(VaultState::Halted(reason.to_owned()));
         }
-        if let Some(tx) = &entry.tx {
-            let txid = tx.compute_txid();
-            match self.config.client.send(tx) {
-                Ok(_) => {
+        if let Some(signed) = &entry.signed {
+            let txid = signed.txid();
+            match self.send_again(signed)? {
+                None => {
                     self.step(VaultStep::Sent);
                     return report(VaultState::Resent(txid));
                 }
                 // Whatever the reason: this version is not in the mempool, and another one shares
                 // its first input.
-                Err(ClientError::Rejected { reason, .. }) => {
-                    tracing::warn!(%txid, reason, "vault transaction refused, planning anew");
-                }
-                Err(error) => return Err(error.into()),
+                Some(reason) => tracing::warn!(%txid, reason, "vault transaction refused, planning anew"),
             }
         }
-        self.make(&key, Some(&entry), snapshot, rates, coins)
+        self.make_or_lift(&key, (&entry, None), snapshot, rates, coins)
     }
 
     /// Where a transaction in flight is, if the node has it.
@@ -221,11 +220,12 @@ impl VaultOperator {
         Ok(Whereabouts::Nowhere)
     }
 
-    /// Plans, writes down, has it signed, writes that down, and sends.
+    /// Plans, writes down, has it signed, writes that down, and sends. `old` is what was there before,
+    /// and what the mempool has of it.
     fn make(
         &self,
         key: &[u8],
-        old: Option<&Entry>,
+        old: (Option<&Entry>, Option<&MempoolEntry>),
         snapshot: &VaultSnapshot,
         rates: VaultRates,
         coins: &mut CoinBook,
@@ -242,29 +242,23 @@ impl VaultOperator {
             });
         }
         // Older versions share an input with this one, so this one may spend their coins.
-        coins.release(key);
-        let planned = Proposal::plan(
-            snapshot,
-            &selection,
-            &coins.spendable(),
-            rates,
-            coins.script(),
-            false,
-        );
-        let planned = match planned {
+        let (pool, change, p2a) = (coins.spendable_by(key), coins.script(), self.config.p2a);
+        let plan = |rates| Proposal::plan(snapshot, &selection, &pool, rates, change, p2a);
+        let (old, rival) = old;
+        let planned = plan(rates).and_then(|first| match replace::outbid(&first.1, rival) {
+            Some(whole) => plan(VaultRates { whole, ..rates }),
+            None => Ok(first),
+        });
+        let (proposal, unsigned) = match planned {
             Ok(planned) => planned,
-            Err(error) => {
-                coins.reserve(key, old.map(Entry::operator_inputs).unwrap_or_default());
-                let PlanError::Coins(error) = error else {
-                    return Err(error.into());
-                };
+            Err(PlanError::Coins(error)) => {
                 return Ok(VaultReport {
                     state: VaultState::OutOfCoins(error),
                     held: selection.held,
                 });
             }
+            Err(error) => return Err(error.into()),
         };
-        let (proposal, unsigned) = planned;
         let height = snapshot.height();
         let mut entry = match old {
             Some(old) => old.clone().replan(proposal, height),
@@ -273,13 +267,17 @@ impl VaultOperator {
         self.store(key, &entry, coins)?;
         self.step(VaultStep::Planned);
         let fee = unsigned.fee();
-        let tx = match entry.signed() {
-            Some(tx) => tx.clone(),
+        let tx = match entry.latest_signed() {
+            Some(signed) => signed.tx.clone(),
             None => {
                 let prevouts = unsigned.prevouts().to_vec();
                 let tx = self.sign(&entry.proposal, unsigned)?;
                 check_vault_tx(&tx, &prevouts, snapshot)?;
-                entry.tx = Some(tx.clone());
+                entry.signed = Some(Signed {
+                    tx: tx.clone(),
+                    fee,
+                    child: None,
+                });
                 self.store(key, &entry, coins)?;
                 self.step(VaultStep::Signed);
                 tx

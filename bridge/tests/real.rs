@@ -12,6 +12,7 @@ mod real {
     mod follower;
     mod leaves;
     mod operated;
+    mod pinning;
     mod setting;
     mod spend;
     mod storm;

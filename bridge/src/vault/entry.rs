@@ -7,7 +7,7 @@
 //!        refused, too cheap: a new version
 //! ```
 //! It is written down when it is planned, before anybody is asked to sign it, and again when it is
-//! signed, before it is sent.
+//! signed, before it is sent. So is a child that pays for it.
 
 use std::collections::BTreeSet;
 
@@ -27,13 +27,29 @@ const LAYOUT: u8 = 3;
 /// Older versions that are remembered: far more than the blocks of a fee storm.
 const MOST_SUPERSEDED: usize = 256;
 
+/// A version with its signatures.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Signed {
+    pub(super) tx: Transaction,
+    /// The fee it pays by itself.
+    pub(super) fee: u64,
+    /// The operator's child that pays for it too.
+    pub(super) child: Option<Transaction>,
+}
+
+impl Signed {
+    pub(super) fn txid(&self) -> Txid {
+        self.tx.compute_txid()
+    }
+}
+
 /// A vault transaction on its way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
     /// Its latest version.
     pub(super) proposal: Proposal,
     /// The latest version that is signed; while a newer one is planned, still the one before.
-    pub(super) tx: Option<Transaction>,
+    pub(super) signed: Option<Signed>,
     /// Height at which the latest version was planned.
     pub(super) since: u32,
     /// Older versions, which may confirm in place of the latest: whoever signed them may have kept them.
@@ -48,7 +64,7 @@ impl Entry {
     pub(super) fn planned(proposal: Proposal, since: u32) -> Self {
         Self {
             proposal,
-            tx: None,
+            signed: None,
             since,
             superseded: Vec::new(),
             older_coins: BTreeSet::new(),
@@ -67,15 +83,15 @@ impl Entry {
         Self {
             superseded,
             older_coins: self.operator_inputs(),
-            tx: self.tx,
+            signed: self.signed,
             ..Self::planned(proposal, since)
         }
     }
 
     /// The latest version, if it is signed.
-    pub(super) fn signed(&self) -> Option<&Transaction> {
+    pub(super) fn latest_signed(&self) -> Option<&Signed> {
         let latest = self.proposal.txid();
-        self.tx.as_ref().filter(|tx| tx.compute_txid() == latest)
+        self.signed.as_ref().filter(|signed| signed.txid() == latest)
     }
 
     /// The vault tip that it spends.
@@ -89,18 +105,28 @@ impl Entry {
         latest.chain(self.superseded.iter().copied()).collect()
     }
 
-    /// The operator's coins that any version spends.
+    /// The operator's coins that any version or the child spends.
     pub(super) fn operator_inputs(&self) -> BTreeSet<OutPoint> {
         let latest = self.proposal.coins().iter().copied();
-        latest.chain(self.older_coins.iter().copied()).collect()
+        let child = self.signed.as_ref().and_then(|signed| signed.child.as_ref());
+        let childs = child.into_iter().flat_map(|child| &child.input);
+        latest
+            .chain(self.older_coins.iter().copied())
+            .chain(childs.map(|input| input.previous_output))
+            .collect()
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut out = vec![LAYOUT];
         put_bytes(&mut out, &self.proposal.encode());
-        out.push(u8::from(self.tx.is_some()));
-        if let Some(tx) = &self.tx {
-            put_transaction(&mut out, tx);
+        let child = self.signed.as_ref().and_then(|signed| signed.child.as_ref());
+        out.push(u8::from(self.signed.is_some()) + u8::from(child.is_some()));
+        if let Some(signed) = &self.signed {
+            put_transaction(&mut out, &signed.tx);
+            out.extend_from_slice(&signed.fee.to_le_bytes());
+        }
+        if let Some(child) = child {
+            put_transaction(&mut out, child);
         }
         out.extend_from_slice(&self.since.to_le_bytes());
         put_txids(&mut out, &self.superseded);
@@ -120,9 +146,13 @@ impl Entry {
             return Err(DecodeError::Unknown("layout of a vault transaction's entry"));
         }
         let proposal = Proposal::decode(read_bytes(reader)?)?;
-        let tx = match reader.u8()? {
+        let signed = match reader.u8()? {
             0 => None,
-            1 => Some(read_transaction(reader)?),
+            flag @ (1 | 2) => {
+                let (tx, fee) = (read_transaction(reader)?, reader.u64()?);
+                let child = (flag == 2).then(|| read_transaction(reader)).transpose()?;
+                Some(Signed { tx, fee, child })
+            }
             _ => return Err(DecodeError::Unknown("flag")),
         };
         let since = reader.u32()?;
@@ -132,13 +162,13 @@ impl Entry {
         reader.clone().finish()?;
         let entry = Self {
             proposal,
-            tx,
+            signed,
             since,
             superseded,
             older_coins,
             fate,
         };
-        let signed = entry.tx.as_ref().map(Transaction::compute_txid);
+        let signed = entry.signed.as_ref().map(Signed::txid);
         if signed.is_some_and(|txid| !entry.versions().contains(&txid)) {
             return Err(DecodeError::OutOfRange("the signed transaction"));
         }

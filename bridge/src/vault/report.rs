@@ -70,6 +70,14 @@ pub enum VaultState {
         /// The version that it replaces.
         replaced: Txid,
     },
+    /// A transaction that paid too little, and that the signers would not replace, got a child that
+    /// pays for it.
+    Lifted {
+        /// Its identifier.
+        txid: Txid,
+        /// The child's.
+        child: Txid,
+    },
     /// A transaction had fallen out of the mempool and was sent again.
     Resent(Txid),
     /// A transaction is in a block that the snapshot does not know yet.

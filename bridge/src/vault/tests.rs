@@ -77,6 +77,7 @@ fn operator_with(world: &World, signer: Arc<dyn VaultSigner>) -> VaultOperator {
         operator_key: Arc::new(operator()),
         depth: 2,
         bump_after: 2,
+        p2a: false,
     })
 }
 
@@ -293,12 +294,12 @@ fn a_plan_is_written_down_before_it_is_signed_and_a_refusal_sends_nothing() {
         "asked again each time"
     );
     let planned = entry(&setting);
-    assert_eq!(planned.tx, None);
+    assert_eq!(planned.signed, None);
     assert_eq!(planned.superseded, [], "the same plan is one version");
     assert_eq!(setting.world.chain.mempool_info().unwrap().count, 0);
     // The next signer that agrees signs exactly what was written down.
     assert_eq!(sent(&setting.tend(&[], &owed)), planned.proposal.txid());
-    assert!(entry(&setting).signed().is_some());
+    assert!(entry(&setting).latest_signed().is_some());
 }
 
 #[test]
@@ -386,7 +387,7 @@ fn vault_steps_are_observed_in_order_and_the_journal_comes_first() {
         let [(key, value)] = &journal.list(PREFIX).unwrap()[..] else {
             panic!("one entry")
         };
-        let signed = Entry::decode(key, value).unwrap().signed().is_some();
+        let signed = Entry::decode(key, value).unwrap().latest_signed().is_some();
         let sent = chain.mempool_info().unwrap().count == 1;
         log.lock().unwrap().push((step, signed, sent));
     };

@@ -31,6 +31,8 @@ pub(crate) fn per_vb(sats: u32) -> FeeRate {
 pub(crate) struct Operated {
     pub(crate) setting: Setting,
     pub(crate) follower: Follower,
+    /// Whether vault transactions get a pay-to-anchor output.
+    pub(crate) p2a: bool,
     start: (u32, VaultTip),
     blocks: u64,
 }
@@ -41,6 +43,7 @@ impl Operated {
         Self {
             start: (follower.height(), follower.tip()),
             follower,
+            p2a: false,
             blocks: 0,
             setting,
         }
@@ -131,6 +134,7 @@ impl Operated {
             operator_key: operator(),
             depth: DEPTH,
             bump_after: BUMP_AFTER,
+            p2a: self.p2a,
         }
     }
 

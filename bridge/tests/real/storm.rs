@@ -146,7 +146,7 @@ fn fat_leaf() -> (ScriptBuf, TaprootSpendInfo) {
 }
 
 /// Fills the mempool with fat transactions that pay 3 to 60 sat/vB, until it has thrown some out.
-fn fill_mempool(chain: &mut Operated) {
+pub(crate) fn fill_mempool(chain: &mut Operated) {
     let (leaf, tree) = fat_leaf();
     let coin = TxOut {
         value: Amount::from_sat(10_000_000),
@@ -156,8 +156,7 @@ fn fill_mempool(chain: &mut Operated) {
         .control_block(&(leaf.clone(), LeafVersion::TapScript))
         .unwrap();
     let funding = chain.setting.faucet.build(vec![coin; FAT as usize]).unwrap();
-    chain.client().send(&funding).unwrap();
-    chain.mine();
+    chain.mine_raw(std::slice::from_ref(&funding));
     let before = chain.client().mempool_info().unwrap().min_rate;
     for vout in 0..FAT {
         let (rate, spent) = (3 * (1 + u64::from(vout)), Spent::of(&funding, vout, None));

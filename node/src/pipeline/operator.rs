@@ -220,6 +220,8 @@ impl Operator {
             operator_key: Arc::clone(&operator_key),
             depth,
             bump_after: BUMP_AFTER,
+            // Members of a federation may refuse a replacement; one local key does not.
+            p2a: signing.federation.is_some(),
         });
         let mut coins = CoinBook::scan(&*client, operator_key.output_script())
             .context("cannot find the operator's coins")?;
@@ -417,6 +419,9 @@ impl Operator {
             VaultState::Stuck { txid, reason } => tracing::warn!(%txid, reason, "vault transaction stuck"),
             VaultState::Bumped { txid, replaced } => {
                 tracing::info!(%txid, %replaced, "vault transaction replaced by one that pays more");
+            }
+            VaultState::Lifted { txid, child } => {
+                tracing::info!(%txid, %child, "the signers refuse a replacement; a child pays for the vault transaction");
             }
             VaultState::Idle
             | VaultState::InMempool(_)

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use bitcoin::OutPoint;
 
-use super::Entry;
+use super::{Entry, Signed};
 use crate::chain_link::Fate;
 use crate::fixture::{World, propose, rate, withdrawal};
 use crate::vault::VaultRates;
@@ -15,7 +15,11 @@ fn entry() -> (Entry, Entry) {
     let ((first, tx), (second, _)) = (plan(50_000), plan(60_000));
     let mut planned = Entry::planned(first, 7);
     let before = planned.clone();
-    planned.tx = Some(tx.tx().clone());
+    planned.signed = Some(Signed {
+        tx: tx.tx().clone(),
+        fee: tx.fee(),
+        child: None,
+    });
     (before, planned.replan(second, 9))
 }
 
@@ -23,7 +27,10 @@ fn entry() -> (Entry, Entry) {
 fn entries_survive_the_journal() {
     let (planned, mut replanned) = entry();
     replanned.fate = Fate::Confirmed(12);
-    for entry in [planned, replanned] {
+    let mut lifted = replanned.clone();
+    let signed = lifted.signed.as_mut().unwrap();
+    signed.child = Some(signed.tx.clone());
+    for entry in [planned, replanned, lifted] {
         let bytes = entry.encode();
         assert_eq!(Entry::decode(b"vault/", &bytes), Ok(entry));
         for end in 0..bytes.len() {
@@ -40,8 +47,11 @@ fn a_newer_version_keeps_what_was_signed_and_names_the_older_one() {
     let (planned, replanned) = entry();
     assert_eq!(replanned.superseded, [planned.proposal.txid()]);
     assert_eq!(replanned.versions().len(), 2);
-    assert!(replanned.signed().is_none(), "the latest version is not signed");
-    assert!(replanned.tx.is_some(), "the older one still is");
+    assert!(
+        replanned.latest_signed().is_none(),
+        "the latest version is not signed"
+    );
+    assert!(replanned.signed.is_some(), "the older one still is");
     let same = replanned.clone().replan(replanned.proposal.clone(), 99);
     assert_eq!(same, replanned, "the very same version stays as it is");
     let back = replanned.clone().replan(planned.proposal.clone(), 11);
@@ -50,7 +60,7 @@ fn a_newer_version_keeps_what_was_signed_and_names_the_older_one() {
         [replanned.proposal.txid()],
         "no version is listed twice"
     );
-    assert!(back.signed().is_some());
+    assert!(back.latest_signed().is_some());
 }
 
 #[test]
@@ -66,12 +76,24 @@ fn coins_of_older_versions_stay_reserved() {
 }
 
 #[test]
+fn coins_of_a_child_are_reserved_with_those_of_its_parent() {
+    let (_, mut entry) = entry();
+    let signed = entry.signed.as_mut().unwrap();
+    let mut child = signed.tx.clone();
+    child.input[0].previous_output = OutPoint::null();
+    signed.child = Some(child);
+    assert!(entry.operator_inputs().contains(&OutPoint::null()));
+    let again = entry.clone().replan(entry.proposal.clone(), 9);
+    assert_eq!(again.operator_inputs(), entry.operator_inputs());
+}
+
+#[test]
 fn a_transaction_that_belongs_to_no_version_is_refused() {
     let (planned, replanned) = entry();
     let mut foreign = planned;
-    foreign.tx = replanned.tx.map(|mut tx| {
-        tx.version.0 = 2;
-        tx
+    foreign.signed = replanned.signed.map(|mut signed| {
+        signed.tx.version.0 = 2;
+        signed
     });
     assert!(Entry::decode(b"vault/", &foreign.encode()).is_err());
 }
