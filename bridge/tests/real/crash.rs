@@ -15,7 +15,6 @@ use tacit_protocol::peg::FeeRate;
 mod fragile;
 mod world;
 
-use super::operated::BUMP_AFTER;
 use fragile::{Write, Wrong};
 use world::{Armed, World};
 
@@ -45,6 +44,7 @@ enum Failpoint {
     AfterSigning,
     AfterSending,
     WhileBumping,
+    WhileLifting,
     EvictedByRival,
     Reorganised,
     ReorganisedToRival,
@@ -54,10 +54,11 @@ enum Failpoint {
 use Failpoint::{
     AfterIntent, AfterSending, AfterSigning, BeforeIntent, BeforeUpdate, EvictedByRival, IntentFails,
     IntentTorn, MempoolLost, Reorganised, ReorganisedToRival, UpdateFails, UpdateTorn, WhileBumping,
+    WhileLifting,
 };
 
 /// All that are drawn; [`MempoolLost`] comes by the clock.
-const DRAWN: [Failpoint; 13] = [
+const DRAWN: [Failpoint; 14] = [
     BeforeIntent,
     IntentFails,
     IntentTorn,
@@ -68,6 +69,7 @@ const DRAWN: [Failpoint; 13] = [
     AfterSigning,
     AfterSending,
     WhileBumping,
+    WhileLifting,
     EvictedByRival,
     Reorganised,
     ReorganisedToRival,
@@ -86,7 +88,14 @@ impl World {
             UpdateTorn => Armed::Journal(Write::Update, Wrong::Torn),
             AfterSigning => Armed::At(VaultStep::Signed),
             AfterSending => Armed::At(VaultStep::Sent),
-            WhileBumping => return self.crash_while_bumping(),
+            WhileBumping => {
+                let steps = [VaultStep::Planned, VaultStep::Signed, VaultStep::Sent];
+                return self.crash_when_late(&steps, false);
+            }
+            WhileLifting => {
+                let steps = [VaultStep::ChildSigned, VaultStep::Sent];
+                return self.crash_when_late(&steps, true);
+            }
             EvictedByRival => return self.evict_by_rival(),
             Reorganised => return self.reorganise(false),
             ReorganisedToRival => return self.reorganise(true),
@@ -95,17 +104,19 @@ impl World {
         self.tend(armed).is_none()
     }
 
-    fn crash_while_bumping(&mut self) -> bool {
+    /// Rates rise while a vault transaction waits, and the operator crashes at one of these steps; with
+    /// the signers away it makes a child.
+    fn crash_when_late(&mut self, steps: &[VaultStep], away: bool) -> bool {
         if self.in_mempool().is_none() {
             return false;
         }
-        for _ in 0..BUMP_AFTER {
-            self.base.mine_raw(&[]);
-        }
+        self.base.let_wait();
         self.rate = FeeRate::from_sat_per_kwu(self.rate.sat_per_kwu() * 4);
-        let steps = [VaultStep::Planned, VaultStep::Signed, VaultStep::Sent];
         let step = *steps.choose(&mut self.rng).unwrap();
-        self.tend(Armed::At(step)).is_none()
+        self.away = away;
+        let crashed = self.tend(Armed::At(step)).is_none();
+        self.away = false;
+        crashed
     }
 
     /// The operator's coin is spent by another transaction that pays more.

@@ -4,11 +4,14 @@
 use std::sync::Arc;
 
 use bitcoin::hashes::Hash;
-use bitcoin::{Amount, ScriptBuf, Transaction, WScriptHash};
+use bitcoin::secp256k1::schnorr::Signature;
+use bitcoin::{Amount, ScriptBuf, Transaction, WScriptHash, XOnlyPublicKey};
 use tacit_bridge::client::BitcoinClient;
 use tacit_bridge::journal::Journal;
-use tacit_bridge::signer::{LocalSigner, VaultSigner};
+use tacit_bridge::proposal::Proposal;
+use tacit_bridge::signer::{LocalSigner, SignError, VaultSigner};
 use tacit_bridge::vault::{VaultConfig, VaultError, VaultOperator, VaultRates, VaultReport};
+use tacit_protocol::peg::vault::UnsignedVaultTx;
 use tacit_protocol::peg::{DepositTerms, Exit, ExitScript, FeeRate, VaultTip, WithdrawalView};
 use tacit_protocol::{F, Network};
 
@@ -177,5 +180,18 @@ impl Operated {
         assert_eq!((found.doubles, found.lost), (0, 0), "{found:?}");
         assert_eq!(found.payouts as usize, owed.len());
         found
+    }
+}
+
+/// Signers that are away.
+pub(crate) struct Away;
+
+impl VaultSigner for Away {
+    fn public_key(&self) -> XOnlyPublicKey {
+        federation().public_key()
+    }
+
+    fn sign_vault(&self, _: &Proposal, _: &UnsignedVaultTx) -> Result<Vec<Signature>, SignError> {
+        Err(SignError::Halted("away".to_owned()))
     }
 }

@@ -7,17 +7,13 @@ use std::sync::Arc;
 
 use bitcoin::hashes::Hash;
 use bitcoin::script::PushBytes;
-use bitcoin::secp256k1::schnorr::Signature;
-use bitcoin::{Amount, ScriptBuf, Transaction, TxOut, Txid, WPubkeyHash, XOnlyPublicKey};
+use bitcoin::{Amount, ScriptBuf, Transaction, TxOut, Txid, WPubkeyHash};
 use tacit_bridge::client::ClientError;
 use tacit_bridge::keys::SigningKey;
-use tacit_bridge::proposal::Proposal;
-use tacit_bridge::signer::{SignError, VaultSigner};
 use tacit_bridge::vault::VaultState;
-use tacit_protocol::peg::vault::UnsignedVaultTx;
 
-use super::operated::{DEPTH, Operated, per_vb};
-use super::setting::{Setting, federation, key, operator};
+use super::operated::{Away, DEPTH, Operated, per_vb};
+use super::setting::{Setting, key, operator};
 use super::spend::{Spent, spend, spend_all};
 use super::storm::fill_mempool;
 
@@ -270,19 +266,6 @@ fn a_stranger_who_spends_the_pay_to_anchor_output_changes_nothing_for_us() {
     let again = strangers_child(&mut chain, &new, 3_000);
     chain.client().send(&again).unwrap();
     next_one_confirms(&mut chain);
-}
-
-/// Signers that are away.
-struct Away;
-
-impl VaultSigner for Away {
-    fn public_key(&self) -> XOnlyPublicKey {
-        federation().public_key()
-    }
-
-    fn sign_vault(&self, _: &Proposal, _: &UnsignedVaultTx) -> Result<Vec<Signature>, SignError> {
-        Err(SignError::Halted("away".to_owned()))
-    }
 }
 
 /// What the operator reports of a child that it made while the signers are away.

@@ -9,12 +9,12 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use tacit_bridge::coins::CoinBook;
 use tacit_bridge::journal::Journal;
-use tacit_bridge::vault::{VaultError, VaultOperator, VaultRates, VaultReport, VaultStep};
+use tacit_bridge::vault::{VaultError, VaultOperator, VaultRates, VaultReport, VaultState, VaultStep};
 use tacit_protocol::peg::FeeRate;
 
 use super::fragile::{Crash, FragileJournal, Write, Wrong};
 use crate::real::audit::Found;
-use crate::real::operated::Operated;
+use crate::real::operated::{Away, Operated};
 use crate::real::setting::{Setting, operator};
 use crate::real::spend::{Spent, spend_all};
 
@@ -30,6 +30,8 @@ pub(super) struct World {
     pub(super) base: Operated,
     pub(super) rng: StdRng,
     pub(super) rate: FeeRate,
+    /// Whether the signers refuse everything.
+    pub(super) away: bool,
     journal: Arc<FragileJournal>,
 }
 
@@ -39,11 +41,13 @@ impl World {
             base: Operated::new(Setting::new()),
             rng: StdRng::seed_from_u64(seed),
             rate: FeeRate::from_sat_per_kwu(1_000),
+            away: false,
             journal: Arc::default(),
         }
     }
 
-    /// Up to three more withdrawals, sometimes two more deposits, and another fee rate.
+    /// Up to three more withdrawals, sometimes two more deposits, another fee rate, and vault transactions
+    /// with or without the output for children.
     pub(super) fn grow(&mut self) {
         for _ in 0..self.rng.gen_range(0..=3) {
             let tag = self.base.follower.owed.len().to_le_bytes();
@@ -60,6 +64,7 @@ impl World {
             self.base.setting.faucet.send(outputs).unwrap();
         }
         self.rate = FeeRate::from_sat_per_kwu(self.rng.gen_range(250..2_000));
+        self.base.p2a = self.rng.r#gen();
     }
 
     /// Follows the chain and lets the operator do what there is to do; `None` if it crashed, in which
@@ -74,6 +79,10 @@ impl World {
         match outcome {
             Ok(Ok(report)) => return Some(report),
             Ok(Err(VaultError::Journal(_))) => assert!(matches!(armed, Armed::Journal(..))),
+            Ok(Err(VaultError::Sign(refused))) if self.away => {
+                let (state, held) = (VaultState::Halted(refused.to_string()), Vec::new());
+                return Some(VaultReport { state, held });
+            }
             Ok(Err(error)) => panic!("the vault fails: {error}"),
             Err(crash) if crash.is::<Crash>() => {}
             Err(panic) => resume_unwind(panic),
@@ -83,7 +92,12 @@ impl World {
     }
 
     fn operator(&self, armed: Armed) -> VaultOperator {
-        let (journal, signer) = (self.journal.clone(), self.base.signer());
+        let journal = self.journal.clone();
+        let signer = if self.away {
+            Arc::new(Away)
+        } else {
+            self.base.signer()
+        };
         let vault = VaultOperator::new(self.base.config(journal, signer));
         match armed {
             Armed::Never => vault,
