@@ -102,6 +102,10 @@ pub struct MempoolEntry {
     pub vsize: u64,
     /// The fee it pays.
     pub fee: bitcoin::Amount,
+    /// Virtual size of it and of all that hangs on it.
+    pub family_vsize: u64,
+    /// The fee that all of these pay, which a replacement has to exceed.
+    pub family_fee: bitcoin::Amount,
     /// Unconfirmed transactions it hangs on, itself included.
     pub ancestors: u32,
 }

@@ -173,11 +173,22 @@ impl CoinBook {
     /// Coins that may be spent now: confirmed, mature and not reserved.
     #[must_use]
     pub fn spendable(&self) -> Vec<Coin> {
+        self.select(|holder| holder.is_none())
+    }
+
+    /// Coins that `owner` may spend now in place of what it has reserved: those included.
+    #[must_use]
+    pub fn spendable_by(&self, owner: &[u8]) -> Vec<Coin> {
+        self.select(|holder| holder.is_none_or(|holder| holder == owner))
+    }
+
+    /// Mature coins whose holder, if they have one, passes.
+    fn select(&self, may_spend: impl Fn(Option<&[u8]>) -> bool) -> Vec<Coin> {
         self.coins
             .iter()
             .filter(|(outpoint, held)| {
                 let mature = !held.coinbase || self.height + 1 >= held.height + MATURITY;
-                mature && !self.reserved.contains_key(outpoint)
+                mature && may_spend(self.reserved.get(outpoint).map(Vec::as_slice))
             })
             .map(|(outpoint, held)| Coin {
                 outpoint: *outpoint,

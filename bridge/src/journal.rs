@@ -13,8 +13,8 @@ use thiserror::Error;
 mod wire;
 
 pub(crate) use wire::{
-    outpoint_key, put_bytes, put_coins, put_outpoint, put_transaction, put_txids, put_txout, read_bytes,
-    read_coins, read_outpoint, read_transaction, read_txids, read_txout,
+    outpoint_key, put_bytes, put_coins, put_outpoint, put_outpoints, put_transaction, put_txids, put_txout,
+    read_bytes, read_coins, read_outpoint, read_outpoints, read_transaction, read_txids, read_txout,
 };
 
 /// Why the journal failed.

@@ -13,122 +13,28 @@ use std::sync::Arc;
 use bitcoin::secp256k1::Secp256k1;
 use bitcoin::secp256k1::schnorr::Signature;
 use bitcoin::{OutPoint, Transaction, Txid, XOnlyPublicKey};
-use tacit_protocol::peg::coins::CoinError;
-use tacit_protocol::peg::vault::{Held, InputRole, PlanError, Selection, UnsignedVaultTx, select_vault};
-use tacit_protocol::peg::{FeeRate, VaultContext, VaultFault, check_vault_tx};
-use thiserror::Error;
+use tacit_protocol::peg::vault::{InputRole, PlanError, Selection, UnsignedVaultTx, select_vault};
+use tacit_protocol::peg::{FeeRate, VaultContext, check_vault_tx};
 
 use crate::client::{BitcoinClient, ClientError, MempoolEntry};
 use crate::coins::CoinBook;
-use crate::journal::{Journal, JournalError, outpoint_key};
+use crate::journal::{Journal, outpoint_key};
 use crate::keys::SigningKey;
 use crate::proposal::Proposal;
 use crate::signer::{SignError, VaultSigner};
 
+mod child;
 mod entry;
+mod replace;
+mod report;
 mod snapshot;
 
-use entry::Entry;
+use entry::{Entry, Signed};
+pub use report::{VaultError, VaultReport, VaultState};
 pub use snapshot::{VaultSnapshot, VaultView, ViewError};
 
 /// What journal keys of vault transactions start with.
 const PREFIX: &[u8] = b"vault/";
-
-/// Why no vault transaction was made.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
-pub enum VaultError {
-    /// It cannot be built.
-    #[error("the vault transaction cannot be built: {0}")]
-    Plan(#[from] PlanError),
-    /// The signer refuses.
-    #[error("the signer refuses: {0}")]
-    Sign(#[from] SignError),
-    /// The signer gave too many signatures, or too few.
-    #[error("the signer gave {found} signatures for {wanted} inputs")]
-    SignatureCount {
-        /// Given.
-        found: usize,
-        /// Inputs that are the federation's.
-        wanted: usize,
-    },
-    /// A signature does not verify.
-    #[error("the signature of input {0} does not verify; is the signer's key the federation's?")]
-    BadSignature(usize),
-    /// What was built breaks a rule; it was not sent.
-    #[error("the planned vault transaction breaks a rule and was not sent: {0}")]
-    Fault(#[from] VaultFault),
-    /// The journal failed; nothing was sent that is not in it.
-    #[error(transparent)]
-    Journal(#[from] JournalError),
-    /// The Bitcoin node gave no answer.
-    #[error(transparent)]
-    Client(#[from] ClientError),
-}
-
-/// What the vault does at the moment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum VaultState {
-    /// There is nothing to sweep or pay.
-    Idle,
-    /// The chain's state forbids any action, for this reason.
-    Halted(String),
-    /// A transaction was made and sent now.
-    Sent {
-        /// Its identifier.
-        txid: Txid,
-        /// Deposits it sweeps.
-        deposits: usize,
-        /// Withdrawals it pays.
-        withdrawals: usize,
-        /// The fee it pays.
-        fee: u64,
-    },
-    /// A transaction is in the mempool.
-    InMempool(Txid),
-    /// A transaction that paid too little was replaced.
-    Bumped {
-        /// Its identifier.
-        txid: Txid,
-        /// The version that it replaces.
-        replaced: Txid,
-    },
-    /// A transaction had fallen out of the mempool and was sent again.
-    Resent(Txid),
-    /// A transaction is in a block that the snapshot does not know yet.
-    Confirmed(Txid),
-    /// The node refuses the transaction for now, for this reason.
-    Stuck {
-        /// Its identifier.
-        txid: Txid,
-        /// The node's reason.
-        reason: String,
-    },
-    /// The operator's coins do not pay for the transaction.
-    OutOfCoins(CoinError),
-}
-
-/// What the vault did, and which withdrawals wait.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct VaultReport {
-    /// What it does.
-    pub state: VaultState,
-    /// Withdrawals that wait, with their reasons; filled when a transaction was planned.
-    pub held: Vec<Held>,
-}
-
-impl VaultReport {
-    /// The same of an attempt to replace this version, which is in the mempool.
-    fn replacing(mut self, replaced: Txid) -> Self {
-        if let VaultState::Sent { txid, .. } = self.state
-            && txid != replaced
-        {
-            self.state = VaultState::Bumped { txid, replaced };
-        } else if matches!(self.state, VaultState::Sent { .. } | VaultState::Idle) {
-            self.state = VaultState::InMempool(replaced);
-        }
-        self
-    }
-}
 
 /// Where the node has a transaction.
 enum Whereabouts {
@@ -138,12 +44,6 @@ enum Whereabouts {
     Mempool(Txid, MempoolEntry),
     /// Nowhere.
     Nowhere,
-}
-
-/// Whether the rate is so far above what is paid that the mempool should take a replacement.
-fn pays_too_little(paid: &MempoolEntry, rate: FeeRate) -> bool {
-    let wanted = u64::from(rate.sat_per_kwu()).saturating_mul(paid.vsize.saturating_mul(4)) / 1_000;
-    wanted > paid.fee.to_sat().saturating_mul(5) / 4
 }
 
 /// The rates of a vault transaction.
@@ -181,18 +81,54 @@ pub struct VaultConfig {
     pub depth: u32,
     /// Blocks after which a transaction in the mempool may be replaced by one that pays more.
     pub bump_after: u32,
+    /// Whether vault transactions get a pay-to-anchor output. With it the operator alone can raise the
+    /// fee by a child when the signers refuse a replacement; it costs 240 sat and 13 virtual bytes.
+    pub p2a: bool,
 }
+
+/// A step of a vault transaction, in its order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VaultStep {
+    /// It is in the journal; nobody was asked to sign it.
+    Planned,
+    /// It is in the journal with its signatures; nothing was sent.
+    Signed,
+    /// A child that pays for it is in the journal; nothing of it was sent.
+    ChildSigned,
+    /// The node has it.
+    Sent,
+}
+
+/// Called after each step; lets a test stop the process there.
+pub type VaultObserver = Box<dyn Fn(VaultStep) + Send + Sync>;
 
 /// Operates the vault.
 pub struct VaultOperator {
     config: VaultConfig,
+    observer: Option<VaultObserver>,
 }
 
 impl VaultOperator {
     /// An operator; [`Self::resume`] comes next.
     #[must_use]
     pub fn new(config: VaultConfig) -> Self {
-        Self { config }
+        Self {
+            config,
+            observer: None,
+        }
+    }
+
+    /// Calls `observer` after each step.
+    #[must_use]
+    pub fn with_observer(mut self, observer: VaultObserver) -> Self {
+        self.observer = Some(observer);
+        self
+    }
+
+    fn step(&self, step: VaultStep) {
+        if let Some(observer) = &self.observer {
+            observer(step);
+        }
     }
 
     /// Reserves the coins of everything in flight; called once at start.
@@ -232,17 +168,18 @@ impl VaultOperator {
         let Some(entry) = in_flight else {
             return match snapshot.halted() {
                 Some(reason) => report(VaultState::Halted(reason.to_owned())),
-                None => self.make(&key, None, snapshot, rates, coins),
+                None => self.make(&key, (None, None), snapshot, rates, coins),
             };
         };
         match self.whereabouts(&entry)? {
             Whereabouts::Block(txid) => return report(VaultState::Confirmed(txid)),
             Whereabouts::Mempool(txid, paid) => {
                 let late = snapshot.height().saturating_sub(entry.since) >= self.config.bump_after;
-                if !late || !pays_too_little(&paid, rates.whole) || snapshot.halted().is_some() {
+                if !late || !replace::pays_too_little(&paid, rates.whole) || snapshot.halted().is_some() {
                     return report(VaultState::InMempool(txid));
                 }
-                let bumped = self.make(&key, Some(&entry), snapshot, rates, coins)?;
+                let rival = Some(&paid);
+                let bumped = self.make_or_lift(&key, (&entry, rival), snapshot, rates, coins)?;
                 return Ok(bumped.replacing(txid));
             }
             Whereabouts::Nowhere => {}
@@ -250,19 +187,19 @@ impl VaultOperator {
         if let Some(reason) = snapshot.halted() {
             return report(VaultState::Halted(reason.to_owned()));
         }
-        if let Some(tx) = &entry.tx {
-            let txid = tx.compute_txid();
-            match self.config.client.send(tx) {
-                Ok(_) => return report(VaultState::Resent(txid)),
+        if let Some(signed) = &entry.signed {
+            let txid = signed.txid();
+            match self.send_again(signed)? {
+                None => {
+                    self.step(VaultStep::Sent);
+                    return report(VaultState::Resent(txid));
+                }
                 // Whatever the reason: this version is not in the mempool, and another one shares
                 // its first input.
-                Err(ClientError::Rejected { reason, .. }) => {
-                    tracing::warn!(%txid, reason, "vault transaction refused, planning anew");
-                }
-                Err(error) => return Err(error.into()),
+                Some(reason) => tracing::warn!(%txid, reason, "vault transaction refused, planning anew"),
             }
         }
-        self.make(&key, Some(&entry), snapshot, rates, coins)
+        self.make_or_lift(&key, (&entry, None), snapshot, rates, coins)
     }
 
     /// Where a transaction in flight is, if the node has it.
@@ -283,11 +220,12 @@ impl VaultOperator {
         Ok(Whereabouts::Nowhere)
     }
 
-    /// Plans, writes down, has it signed, writes that down, and sends.
+    /// Plans, writes down, has it signed, writes that down, and sends. `old` is what was there before,
+    /// and what the mempool has of it.
     fn make(
         &self,
         key: &[u8],
-        old: Option<&Entry>,
+        old: (Option<&Entry>, Option<&MempoolEntry>),
         snapshot: &VaultSnapshot,
         rates: VaultRates,
         coins: &mut CoinBook,
@@ -316,7 +254,7 @@ impl VaultOperator {
     fn make_of(
         &self,
         key: &[u8],
-        old: Option<&Entry>,
+        old: (Option<&Entry>, Option<&MempoolEntry>),
         selection: &Selection,
         snapshot: &VaultSnapshot,
         rates: VaultRates,
@@ -328,56 +266,59 @@ impl VaultOperator {
                 held: selection.held.clone(),
             });
         }
-        // The version before shares an input with this one, so its other coins are free.
-        coins.release(key);
-        let planned = Proposal::plan(
-            snapshot,
-            selection,
-            &coins.spendable(),
-            rates,
-            coins.script(),
-            false,
-        );
-        let planned = match planned {
+        // Older versions share an input with this one, so this one may spend their coins.
+        let (pool, change, p2a) = (coins.spendable_by(key), coins.script(), self.config.p2a);
+        let plan = |rates| Proposal::plan(snapshot, selection, &pool, rates, change, p2a);
+        let (old, rival) = old;
+        let planned = plan(rates).and_then(|first| match replace::outbid(&first.1, rival) {
+            Some(whole) => plan(VaultRates { whole, ..rates }),
+            None => Ok(first),
+        });
+        let (proposal, unsigned) = match planned {
             Ok(planned) => planned,
-            Err(error) => {
-                coins.reserve(key, old.map(Entry::operator_inputs).unwrap_or_default());
-                let PlanError::Coins(error) = error else {
-                    return Err(error.into());
-                };
+            Err(PlanError::Coins(error)) => {
                 return Ok(VaultReport {
                     state: VaultState::OutOfCoins(error),
                     held: selection.held.clone(),
                 });
             }
+            Err(error) => return Err(error.into()),
         };
-        let (proposal, unsigned) = planned;
         let height = snapshot.height();
         let mut entry = match old {
             Some(old) => old.clone().replan(proposal, height),
             None => Entry::planned(proposal, height),
         };
         self.store(key, &entry, coins)?;
+        self.step(VaultStep::Planned);
         let fee = unsigned.fee();
-        let tx = match entry.signed() {
-            Some(tx) => tx.clone(),
+        let tx = match entry.latest_signed() {
+            Some(signed) => signed.tx.clone(),
             None => {
                 let prevouts = unsigned.prevouts().to_vec();
                 let tx = self.sign(&entry.proposal, unsigned)?;
                 check_vault_tx(&tx, &prevouts, snapshot)?;
-                entry.tx = Some(tx.clone());
+                entry.signed = Some(Signed {
+                    tx: tx.clone(),
+                    fee,
+                    child: None,
+                });
                 self.store(key, &entry, coins)?;
+                self.step(VaultStep::Signed);
                 tx
             }
         };
         let txid = entry.proposal.txid();
         let state = match self.config.client.send(&tx) {
-            Ok(_) => VaultState::Sent {
-                txid,
-                deposits: selection.deposits.len(),
-                withdrawals: selection.withdrawals.len(),
-                fee,
-            },
+            Ok(_) => {
+                self.step(VaultStep::Sent);
+                VaultState::Sent {
+                    txid,
+                    deposits: selection.deposits.len(),
+                    withdrawals: selection.withdrawals.len(),
+                    fee,
+                }
+            }
             Err(ClientError::Rejected { reason, .. }) => VaultState::Stuck { txid, reason },
             Err(error) => return Err(error.into()),
         };

@@ -5,9 +5,16 @@
 #[cfg(test)]
 mod real {
     mod anchor;
+    mod audit;
     mod client;
+    mod crash;
     mod deposit;
+    mod follower;
     mod leaves;
+    mod operated;
+    mod pinning;
     mod setting;
+    mod spend;
+    mod storm;
     mod vault;
 }

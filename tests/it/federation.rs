@@ -203,14 +203,16 @@ impl<'a> Coordinator<'a> {
         };
         let mut codes = Vec::new();
         for member in 0..federation(self.setting)?.members.len() {
-            match self.ask(member, &request)? {
-                Answer::Refused {
-                    code,
-                    permanent,
-                    reason,
-                } => codes.push((code, permanent, reason)),
-                other => anyhow::bail!("member {member} agreed: {other:?}"),
-            }
+            let answer = self.ask(member, &request)?;
+            let Answer::Refused {
+                code,
+                permanent,
+                reason,
+            } = answer
+            else {
+                anyhow::bail!("member {member} agreed: {answer:?}")
+            };
+            codes.push((code, permanent, reason));
         }
         ensure!(codes.windows(2).all(|pair| pair[0].0 == pair[1].0), "{codes:?}");
         codes.pop().context("there are members")
@@ -234,7 +236,8 @@ fn signers_refuse_every_lie_of_a_coordinator_and_sign_the_truth() -> anyhow::Res
     let mut scripts = Vec::new();
     for _ in 0..2 {
         let (sent, script) = alice.withdraw(&setting, 200_000)?;
-        (ids.push(sent.txid), scripts.push(script));
+        ids.push(sent.txid);
+        scripts.push(script);
     }
     setting.until("a proven anchor", || {
         let waiting = setting.chain().client().mempool_info()?.count;

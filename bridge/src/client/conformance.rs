@@ -179,6 +179,11 @@ pub fn check_outputs_move_from_mempool_to_block(client: &dyn BitcoinClient, chai
     assert_eq!(pending.confirmations, 0);
     let entry = must(client.mempool_entry(&paid.txid)).expect("the mempool has it");
     assert!(entry.fee > Amount::ZERO && entry.ancestors >= 1);
+    assert_eq!(
+        (entry.family_vsize, entry.family_fee),
+        (entry.vsize, entry.fee),
+        "nothing hangs on it"
+    );
     assert!(
         must(client.transaction(&paid.txid, None)).is_some(),
         "the mempool hands it out"

@@ -157,13 +157,7 @@ impl BitcoinClient for MemoryBitcoin {
     }
 
     fn submit_package(&self, txs: &[Transaction]) -> Result<PackageOutcome, ClientError> {
-        let mut state = self.up()?;
-        let mut refused = Vec::new();
-        for tx in txs {
-            if let Err(error) = state.accept(tx) {
-                refused.push((tx.compute_txid(), error.to_string()));
-            }
-        }
+        let refused = self.up()?.accept_package(txs);
         let accepted = refused.is_empty();
         let message = if accepted { "success" } else { "transaction failed" };
         Ok(PackageOutcome {
@@ -190,10 +184,15 @@ impl BitcoinClient for MemoryBitcoin {
             .mempool
             .iter()
             .find(|tx| tx.compute_txid() == *txid)
-            .map(|tx| MempoolEntry {
-                vsize: tx.vsize() as u64,
-                fee: state.fee(tx),
-                ancestors: state.ancestors(tx),
+            .map(|tx| {
+                let family = state.family(tx);
+                MempoolEntry {
+                    vsize: tx.vsize() as u64,
+                    fee: state.fee(tx),
+                    family_vsize: family.iter().map(|tx| tx.vsize() as u64).sum(),
+                    family_fee: family.iter().map(|tx| state.fee(tx)).sum(),
+                    ancestors: state.ancestors(tx),
+                }
             }))
     }
 

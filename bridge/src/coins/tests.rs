@@ -75,6 +75,12 @@ fn reserved_coins_are_not_offered_until_released() {
     let coin = book.spendable().remove(0).outpoint;
     book.reserve(b"anchor/1", [coin]);
     assert_eq!(book.spendable().len(), 1);
+    assert_eq!(
+        book.spendable_by(b"anchor/1").len(),
+        2,
+        "but to their owner they are"
+    );
+    assert_eq!(book.spendable_by(b"anchor/2"), book.spendable());
     assert_eq!(book.balance(), Amount::from_sat(30_000));
     book.reserve(b"anchor/1", []);
     assert_eq!(

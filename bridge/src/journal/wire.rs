@@ -1,5 +1,7 @@
 //! How journal entries write down Bitcoin's types: little-endian, lengths in front.
 
+use std::collections::BTreeSet;
+
 use bitcoin::consensus::{deserialize, serialize};
 use bitcoin::hashes::Hash;
 use bitcoin::{Amount, OutPoint, ScriptBuf, Transaction, TxOut, Txid};
@@ -72,6 +74,24 @@ pub(crate) fn read_txids(reader: &mut Reader<'_>) -> Result<Vec<Txid>, DecodeErr
     (0..reader.u32()?)
         .map(|_| Ok(Txid::from_byte_array(reader.array()?)))
         .collect()
+}
+
+pub(crate) fn put_outpoints(out: &mut Vec<u8>, outpoints: &BTreeSet<OutPoint>) {
+    put_count(out, outpoints.len());
+    for outpoint in outpoints {
+        put_outpoint(out, outpoint);
+    }
+}
+
+/// Reads what [`put_outpoints`] wrote: ascending, each once.
+pub(crate) fn read_outpoints(reader: &mut Reader<'_>) -> Result<BTreeSet<OutPoint>, DecodeError> {
+    let outpoints: Vec<OutPoint> = (0..reader.u32()?)
+        .map(|_| read_outpoint(reader))
+        .collect::<Result<_, _>>()?;
+    if !outpoints.is_sorted_by(|a, b| a < b) {
+        return Err(DecodeError::OutOfRange("order of the outpoints"));
+    }
+    Ok(outpoints.into_iter().collect())
 }
 
 pub(crate) fn put_coins(out: &mut Vec<u8>, coins: &[Coin]) {

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use bitcoin::absolute::LockTime;
+use bitcoin::consensus::encode::serialize_hex;
 use bitcoin::hashes::Hash;
 use bitcoin::secp256k1::rand::thread_rng;
 use bitcoin::transaction::Version;
@@ -14,7 +15,7 @@ use bitcoin::{
     WScriptHash, Witness,
 };
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use tacit_protocol::peg::FeeRate;
 use tacit_protocol::peg::coins::{Coin, Need, fund};
 use tacit_protocol::peg::taproot::{key_path_sighash, key_path_witness};
@@ -108,7 +109,21 @@ impl Faucet {
     }
 
     fn mine_only_to(&self, script: &ScriptBuf, txids: &[Txid]) -> Result<BlockHash, RegtestError> {
-        let params = json!([address_of(script), txids]);
+        self.generate(script, &json!(txids))
+    }
+
+    /// Mines one block with these very transactions, whatever the mempool thinks of them; its reward
+    /// goes elsewhere.
+    ///
+    /// # Errors
+    /// [`RegtestError`].
+    pub fn mine_raw(&self, script: &ScriptBuf, txs: &[Transaction]) -> Result<BlockHash, RegtestError> {
+        let raw: Vec<String> = txs.iter().map(serialize_hex).collect();
+        self.generate(script, &json!(raw))
+    }
+
+    fn generate(&self, script: &ScriptBuf, txs: &Value) -> Result<BlockHash, RegtestError> {
+        let params = json!([address_of(script), txs]);
         Ok(self.client.write::<Generated>("generateblock", &params)?.hash)
     }
 

@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex};
 use bitcoin::secp256k1::schnorr::Signature;
 use bitcoin::{OutPoint, Transaction, Txid, XOnlyPublicKey};
 use tacit_protocol::Network;
-use tacit_protocol::peg::vault::{DepositCoin, UnsignedVaultTx};
+use tacit_protocol::peg::vault::{DepositCoin, HeldReason, UnsignedVaultTx};
 use tacit_protocol::peg::{FeeRate, VaultContext, WithdrawalView};
 
 use super::{
     Entry, PREFIX, VaultConfig, VaultError, VaultOperator, VaultRates, VaultReport, VaultSnapshot,
-    VaultState, VaultView, ViewError,
+    VaultState, VaultStep, VaultView, ViewError,
 };
 use crate::client::BitcoinClient;
 use crate::fixture::{
@@ -77,6 +77,7 @@ fn operator_with(world: &World, signer: Arc<dyn VaultSigner>) -> VaultOperator {
         operator_key: Arc::new(operator()),
         depth: 2,
         bump_after: 2,
+        p2a: false,
     })
 }
 
@@ -89,6 +90,11 @@ fn sent(report: &VaultReport) -> Txid {
 
 fn pending(world: &World, txid: &Txid) -> Transaction {
     world.chain.transaction(txid, None).unwrap().unwrap()
+}
+
+fn spendable(world: &World) -> Vec<OutPoint> {
+    let coins = world.coins.spendable();
+    coins.iter().map(|coin| coin.outpoint).collect()
 }
 
 #[test]
@@ -240,13 +246,7 @@ fn a_halt_stops_sending_and_says_why() {
 #[test]
 fn without_coins_the_state_says_so() {
     let mut setting = Setting::new();
-    let all: Vec<OutPoint> = setting
-        .world
-        .coins
-        .spendable()
-        .iter()
-        .map(|c| c.outpoint)
-        .collect();
+    let all = spendable(&setting.world);
     setting.world.coins.reserve(b"anchor/1", all);
     let report = setting.tend(&[], &[(0, withdrawal(31, 50_000))]);
     assert!(matches!(report.state, VaultState::OutOfCoins(_)));
@@ -294,12 +294,12 @@ fn a_plan_is_written_down_before_it_is_signed_and_a_refusal_sends_nothing() {
         "asked again each time"
     );
     let planned = entry(&setting);
-    assert_eq!(planned.tx, None);
+    assert_eq!(planned.signed, None);
     assert_eq!(planned.superseded, [], "the same plan is one version");
     assert_eq!(setting.world.chain.mempool_info().unwrap().count, 0);
     // The next signer that agrees signs exactly what was written down.
     assert_eq!(sent(&setting.tend(&[], &owed)), planned.proposal.txid());
-    assert!(entry(&setting).signed().is_some());
+    assert!(entry(&setting).latest_signed().is_some());
 }
 
 #[test]
@@ -318,6 +318,29 @@ fn a_version_that_was_signed_is_sent_again_although_a_newer_one_was_not() {
     assert_eq!(setting.tend(&[], &owed).state, VaultState::InMempool(first));
     setting.world.chain.evict();
     assert_eq!(setting.tend(&[], &owed).state, VaultState::Resent(first));
+}
+
+#[test]
+fn coins_of_a_version_in_the_mempool_are_not_offered_while_a_newer_one_is_refused() {
+    let mut setting = Setting::new();
+    let owed = [(0, withdrawal(31, 50_000))];
+    // The first version takes the coin that a newer one, with all to choose from, takes last.
+    let mut others: Vec<OutPoint> = spendable(&setting.world);
+    let last = others.pop().unwrap();
+    setting.world.coins.reserve(b"anchor/1", others);
+    let first = sent(&setting.tend(&[], &owed));
+    assert_eq!(pending(&setting.world, &first).input[1].previous_output, last);
+    setting.world.coins.release(b"anchor/1");
+    setting.world.chain.set_min_rate(FeeRate::from_sat_per_kwu(9_000));
+    setting.world.chain.mine_empty(2);
+    setting.world.follow();
+    let snapshot = setting.snapshot(&[], &owed);
+    let stuck = setting.tend_at(&snapshot, FeeRate::from_sat_per_kwu(4_000));
+    assert!(matches!(stuck.state, VaultState::Stuck { .. }), "{stuck:?}");
+    let newest = entry(&setting).proposal.coins().to_vec();
+    assert_ne!(newest, [last]);
+    let offered = spendable(&setting.world);
+    assert!(!offered.contains(&last) && !offered.contains(&newest[0]));
 }
 
 #[test]
@@ -351,6 +374,38 @@ fn a_transaction_that_pays_too_little_for_too_long_is_replaced_and_pays_once() {
     assert_eq!(
         setting.tend_at(&snapshot, dear).state,
         VaultState::InMempool(txid)
+    );
+}
+
+#[test]
+fn vault_steps_are_observed_in_order_and_the_journal_comes_first() {
+    let mut setting = Setting::new();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let (journal, chain) = (setting.world.journal.clone(), setting.world.chain.clone());
+    let log = seen.clone();
+    let observer = move |step| {
+        let [(key, value)] = &journal.list(PREFIX).unwrap()[..] else {
+            panic!("one entry")
+        };
+        let signed = Entry::decode(key, value).unwrap().latest_signed().is_some();
+        let sent = chain.mempool_info().unwrap().count == 1;
+        log.lock().unwrap().push((step, signed, sent));
+    };
+    setting.vault = setting.vault.with_observer(Box::new(observer));
+    let owed = [(0, withdrawal(31, 50_000))];
+    setting.tend(&[], &owed);
+    let made = [
+        (VaultStep::Planned, false, false),
+        (VaultStep::Signed, true, false),
+        (VaultStep::Sent, true, true),
+    ];
+    assert_eq!(*seen.lock().unwrap(), made);
+    setting.world.chain.evict();
+    setting.tend(&[], &owed);
+    assert_eq!(
+        seen.lock().unwrap()[3..],
+        made[2..],
+        "what is sent again is not signed again"
     );
 }
 
@@ -411,4 +466,83 @@ fn a_vault_that_rested_for_long_is_moved_to_itself_once() {
         setting.tend_at(&due, rate()).state,
         VaultState::InMempool(_)
     ));
+}
+
+/// A signer that lets only so many payouts through at once.
+struct Capped {
+    inner: LocalSigner,
+    most: usize,
+    asked: Mutex<Vec<usize>>,
+}
+
+impl VaultSigner for Capped {
+    fn public_key(&self) -> XOnlyPublicKey {
+        self.inner.public_key()
+    }
+
+    fn sign_vault(&self, proposal: &Proposal, tx: &UnsignedVaultTx) -> Result<Vec<Signature>, SignError> {
+        let payouts = proposal.withdrawals().len();
+        self.asked.lock().unwrap().push(payouts);
+        if payouts > self.most {
+            return Err(SignError::Outflow("the cap".to_owned()));
+        }
+        self.inner.sign_vault(proposal, tx)
+    }
+}
+
+#[test]
+fn what_signers_delay_is_paid_in_smaller_parts() {
+    let mut setting = Setting::new();
+    let owed: Vec<_> = (0..9)
+        .map(|i| (u64::from(i), withdrawal(31 + i, 50_000)))
+        .collect();
+    let deposits = [setting.world.deposit(21, 100_000)];
+    for (most, tried, paid) in [
+        (9, vec![9], 9),
+        (3, vec![9, 4, 2], 2),
+        (0, vec![9, 4, 2, 1, 0], 0),
+    ] {
+        let snapshot = setting.snapshot(&deposits, &owed);
+        *setting.shared.0.lock().unwrap() = Some(snapshot.clone());
+        let ceiling = FeeRate::from_sat_per_kwu(10_000);
+        let inner =
+            LocalSigner::new(Network::Regtest, federation(), setting.shared.clone(), ceiling).unwrap();
+        let capped = Arc::new(Capped {
+            inner,
+            most,
+            asked: Mutex::default(),
+        });
+        let vault = operator_with(&setting.world, capped.clone());
+        let report = vault
+            .tend(&snapshot, VaultRates::at(rate()), &mut setting.world.coins)
+            .unwrap();
+        assert!(
+            matches!(report.state, VaultState::Sent { withdrawals, deposits: 1, .. } if withdrawals == paid),
+            "{report:?}"
+        );
+        assert_eq!(*capped.asked.lock().unwrap(), tried);
+        let delayed = report
+            .held
+            .iter()
+            .filter(|held| held.reason == HeldReason::Delayed);
+        assert_eq!(delayed.count(), 9 - paid, "the others are told why they wait");
+        setting = Setting::new();
+        setting.world.deposit(21, 100_000);
+        setting.world.follow();
+    }
+    // Nothing but payouts, all delayed: a state with its reason.
+    let snapshot = setting.snapshot(&[], &owed);
+    *setting.shared.0.lock().unwrap() = Some(snapshot.clone());
+    let inner = LocalSigner::new(Network::Regtest, federation(), setting.shared.clone(), rate()).unwrap();
+    let capped = Capped {
+        inner,
+        most: 0,
+        asked: Mutex::default(),
+    };
+    let vault = operator_with(&setting.world, Arc::new(capped));
+    let refused = vault.tend(&snapshot, VaultRates::at(rate()), &mut setting.world.coins);
+    assert_eq!(
+        refused,
+        Err(VaultError::Sign(SignError::Outflow("the cap".to_owned())))
+    );
 }

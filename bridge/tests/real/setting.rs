@@ -73,9 +73,14 @@ impl Setting {
     /// A node that forgets its mempool when it restarts, an anchor, a vault of one bitcoin, and an
     /// operator with two coins of 0.1 bitcoin, all confirmed.
     pub(crate) fn new() -> Self {
-        let args = vec!["-persistmempool=0".to_owned()];
+        Self::with(&[10_000_000, 10_000_000], &[])
+    }
+
+    /// The same with other coins of the operator's, and more arguments for the node.
+    pub(crate) fn with(coins: &[u64], args: &[&str]) -> Self {
+        let args = ["-persistmempool=0"].iter().chain(args);
         let node = Bitcoind::start_with(BitcoindOptions {
-            args,
+            args: args.map(|arg| (*arg).to_owned()).collect(),
             ..Default::default()
         })
         .unwrap();
@@ -89,11 +94,12 @@ impl Setting {
             script_pubkey: vault_keys().script_pubkey(),
         };
         let script = operator().output_script();
-        let coin = TxOut {
-            value: Amount::from_sat(10_000_000),
+        let coin = |sats: &u64| TxOut {
+            value: Amount::from_sat(*sats),
             script_pubkey: script.clone(),
         };
-        let outputs = vec![anchor.clone(), vault.clone(), coin.clone(), coin];
+        let mut outputs = vec![anchor.clone(), vault.clone()];
+        outputs.extend(coins.iter().map(coin));
         let txid = faucet.send(outputs).unwrap();
         faucet.mine(1).unwrap();
         let amount = tacit_protocol::Amount::from_sat(vault.value.to_sat()).unwrap();

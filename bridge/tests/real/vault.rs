@@ -2,18 +2,21 @@
 
 use std::sync::Arc;
 
-use bitcoin::{Amount, OutPoint};
+use bitcoin::hashes::Hash;
+use bitcoin::{Amount, OutPoint, ScriptBuf, WPubkeyHash};
 use tacit_bridge::signer::LocalSigner;
 use tacit_bridge::vault::{
     VaultConfig, VaultOperator, VaultRates, VaultReport, VaultSnapshot, VaultState, VaultView, ViewError,
 };
 use tacit_protocol::Network;
-use tacit_protocol::peg::vault::DepositCoin;
+use tacit_protocol::peg::vault::{DepositCoin, VaultMeta};
 use tacit_protocol::peg::{Exit, ExitScript, VaultEffects, WithdrawalView, check_vault_tx};
 
+use super::operated::Operated;
 use super::setting::{Setting, federation, key, operator, payee, rate, vault_keys};
 
-struct View(VaultSnapshot);
+/// A signer's view that is one snapshot.
+pub(crate) struct View(pub(crate) VaultSnapshot);
 
 impl VaultView for View {
     fn snapshot(&self) -> Result<VaultSnapshot, ViewError> {
@@ -59,6 +62,7 @@ fn tend(setting: &mut Setting, snapshot: &VaultSnapshot) -> VaultReport {
         operator_key: operator(),
         depth: 2,
         bump_after: 2,
+        p2a: false,
     });
     operator
         .tend(snapshot, VaultRates::at(rate()), &mut setting.coins)
@@ -159,4 +163,32 @@ fn fifty_payouts_fit_one_transaction() {
         VaultState::Sent { withdrawals: 50, .. }
     ));
     assert_eq!(mine_and_check(&mut setting, &state).paid.len(), 50);
+}
+
+#[test]
+fn a_payout_costs_at_most_fifty_virtual_bytes_all_included() {
+    let mut chain = Operated::new(Setting::new());
+    for i in 0..50u8 {
+        chain.owe_to(ScriptBuf::new_p2wpkh(&WPubkeyHash::hash(&[i])), 30_000, 5_000);
+    }
+    let report = chain.tend(rate());
+    assert!(matches!(report.state, VaultState::Sent { withdrawals: 50, .. }));
+    chain.mine();
+    chain.follow();
+    assert_eq!(chain.audit().payouts, 50);
+    let client = chain.client();
+    let best = client.chain_info().unwrap().best;
+    let tx = client.transaction(&chain.follower.tip().outpoint.txid, Some(&best));
+    let tx = tx.unwrap().unwrap();
+    // The same transaction without payouts: neither the outputs nor their bits.
+    let mut bare = tx.clone();
+    bare.output.drain(2..2 + 50);
+    bare.output[1].script_pubkey = VaultMeta::new(0, rate(), Vec::new()).unwrap().to_script();
+    let (whole, payouts) = (tx.vsize(), tx.vsize() - bare.vsize());
+    println!(
+        "50 payouts to P2WPKH: {whole} vB in all, {payouts} for the payouts, {} each",
+        payouts / 50
+    );
+    assert!(payouts <= 50 * 32, "{payouts}");
+    assert!(whole <= 50 * 50, "the frame shared out: {whole}");
 }

@@ -17,7 +17,9 @@ use tacit_bridge::fees::{FeePolicy, FeeQuote, FeeSource, NodeFees};
 use tacit_bridge::journal::Journal;
 use tacit_bridge::keys::SigningKey;
 use tacit_bridge::publisher::{PublishError, Publisher, PublisherConfig, Step};
-use tacit_bridge::vault::{VaultConfig, VaultError, VaultOperator, VaultRates, VaultState, VaultView};
+use tacit_bridge::vault::{
+    VaultConfig, VaultError, VaultOperator, VaultRates, VaultState, VaultStep, VaultView,
+};
 use tacit_bridge::watcher::Watcher;
 use tacit_protocol::encoding::Encode;
 use tacit_protocol::envelope::MAX_PAYLOAD;
@@ -193,7 +195,15 @@ impl Operator {
             operator_key: Arc::clone(&operator_key),
             depth,
             bump_after: BUMP_AFTER,
-        });
+            // Members of a federation may refuse a replacement; one local key does not.
+            p2a: signing.federation.is_some(),
+        })
+        .with_observer(Box::new(move |step| match step {
+            VaultStep::Planned => CrashPoint::VaultPlanned.reached(crash_at),
+            VaultStep::Signed => CrashPoint::VaultSigned.reached(crash_at),
+            VaultStep::Sent => CrashPoint::VaultSent.reached(crash_at),
+            VaultStep::ChildSigned => {}
+        }));
         let mut coins = CoinBook::scan(&*client, operator_key.output_script())
             .context("cannot find the operator's coins")?;
         publisher.resume(&mut coins)?;
@@ -428,6 +438,9 @@ impl Operator {
             VaultState::Stuck { txid, reason } => tracing::warn!(%txid, reason, "vault transaction stuck"),
             VaultState::Bumped { txid, replaced } => {
                 tracing::info!(%txid, %replaced, "vault transaction replaced by one that pays more");
+            }
+            VaultState::Lifted { txid, child } => {
+                tracing::info!(%txid, %child, "the signers refuse a replacement; a child pays for the vault transaction");
             }
             VaultState::Idle
             | VaultState::InMempool(_)

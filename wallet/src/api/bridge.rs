@@ -27,8 +27,8 @@ pub struct BridgeStatus {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct VaultActivity {
-    /// In one word: `idle`, `sent`, `inMempool`, `bumped`, `resent`, `confirmed`, `stuck`, `outOfCoins`,
-    /// `halted`, `unsigned`, `failing` or `starting`.
+    /// In one word: `idle`, `sent`, `inMempool`, `bumped`, `lifted`, `resent`, `confirmed`, `stuck`,
+    /// `outOfCoins`, `halted`, `unsigned`, `failing` or `starting`.
     pub state: String,
     /// Why, if it waits for something.
     pub reason: Option<String>,

@@ -137,6 +137,21 @@ impl State {
         1 + parents.map(|parent| self.ancestors(parent)).sum::<u32>()
     }
 
+    /// A transaction of the mempool and all that hangs on it.
+    pub(super) fn family<'a>(&'a self, tx: &'a Transaction) -> Vec<&'a Transaction> {
+        let mut family = vec![tx];
+        let mut looked = 0;
+        while let Some(parent) = family.get(looked) {
+            let txid = parent.compute_txid();
+            let spends = |other: &Transaction| other.input.iter().any(|i| i.previous_output.txid == txid);
+            let children = self.mempool.iter().filter(|other| spends(other));
+            let new: Vec<_> = children.filter(|child| !family.contains(child)).collect();
+            family.extend(new);
+            looked += 1;
+        }
+        family
+    }
+
     /// The fee of a transaction that the mempool would take, or why it would not.
     pub(super) fn judge(&self, tx: &Transaction) -> Result<Amount, &'static str> {
         let coins = self.coins();
@@ -156,7 +171,8 @@ impl State {
             other.compute_txid() != txid && tx.input.iter().any(|i| spends(other, &i.previous_output))
         });
         for conflict in conflicts {
-            if fee <= self.fee(conflict) {
+            let family = self.family(conflict);
+            if fee <= family.iter().map(|tx| self.fee(tx)).sum() {
                 return Err("insufficient fee, rejecting replacement");
             }
         }
@@ -183,6 +199,29 @@ impl State {
         self.drop_orphans();
         self.mempool.push(tx.clone());
         Ok(Broadcast::InMempool)
+    }
+
+    /// Takes transactions that pay for each other, parents first, if together they pay the lowest rate.
+    pub(super) fn accept_package(&mut self, txs: &[Transaction]) -> Vec<(Txid, String)> {
+        let (mempool, min_rate) = (self.mempool.clone(), self.min_rate);
+        self.min_rate = FeeRate::default();
+        let mut refused = Vec::new();
+        let (mut fee, mut weight) = (0, 0);
+        for tx in txs {
+            match self.accept(tx) {
+                Ok(_) => (fee, weight) = (fee + self.fee(tx).to_sat(), weight + tx.weight().to_wu()),
+                Err(error) => refused.push((tx.compute_txid(), error.to_string())),
+            }
+        }
+        self.min_rate = min_rate;
+        if refused.is_empty() && fee < min_rate.fee(u32::try_from(weight).unwrap_or(u32::MAX)) {
+            let all = txs.iter().map(Transaction::compute_txid);
+            refused.extend(all.map(|txid| (txid, "mempool min fee not met".to_owned())));
+        }
+        if !refused.is_empty() {
+            self.mempool = mempool;
+        }
+        refused
     }
 
     /// Drops from the mempool whatever has lost an input.

@@ -190,12 +190,20 @@ struct Fees {
     base: Btc,
 }
 
+/// Fees of a transaction of the mempool.
+#[derive(Debug, Deserialize)]
+struct EntryFees {
+    base: Btc,
+    descendant: Btc,
+}
+
 /// `getmempoolentry`.
 #[derive(Debug, Deserialize)]
 pub(super) struct Entry {
     vsize: u64,
+    descendantsize: u64,
     ancestorcount: u32,
-    fees: Fees,
+    fees: EntryFees,
 }
 
 impl Entry {
@@ -203,6 +211,8 @@ impl Entry {
         MempoolEntry {
             vsize: self.vsize,
             fee: self.fees.base.0,
+            family_vsize: self.descendantsize,
+            family_fee: self.fees.descendant.0,
             ancestors: self.ancestorcount,
         }
     }

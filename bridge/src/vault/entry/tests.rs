@@ -1,6 +1,10 @@
 //! What is written down is read back, and nothing else is.
 
-use super::Entry;
+use std::collections::BTreeSet;
+
+use bitcoin::OutPoint;
+
+use super::{Entry, Signed};
 use crate::chain_link::Fate;
 use crate::fixture::{World, propose, rate, withdrawal};
 use crate::vault::VaultRates;
@@ -11,7 +15,11 @@ fn entry() -> (Entry, Entry) {
     let ((first, tx), (second, _)) = (plan(50_000), plan(60_000));
     let mut planned = Entry::planned(first, 7);
     let before = planned.clone();
-    planned.tx = Some(tx.tx().clone());
+    planned.signed = Some(Signed {
+        tx: tx.tx().clone(),
+        fee: tx.fee(),
+        child: None,
+    });
     (before, planned.replan(second, 9))
 }
 
@@ -19,7 +27,10 @@ fn entry() -> (Entry, Entry) {
 fn entries_survive_the_journal() {
     let (planned, mut replanned) = entry();
     replanned.fate = Fate::Confirmed(12);
-    for entry in [planned, replanned] {
+    let mut lifted = replanned.clone();
+    let signed = lifted.signed.as_mut().unwrap();
+    signed.child = Some(signed.tx.clone());
+    for entry in [planned, replanned, lifted] {
         let bytes = entry.encode();
         assert_eq!(Entry::decode(b"vault/", &bytes), Ok(entry));
         for end in 0..bytes.len() {
@@ -36,8 +47,11 @@ fn a_newer_version_keeps_what_was_signed_and_names_the_older_one() {
     let (planned, replanned) = entry();
     assert_eq!(replanned.superseded, [planned.proposal.txid()]);
     assert_eq!(replanned.versions().len(), 2);
-    assert!(replanned.signed().is_none(), "the latest version is not signed");
-    assert!(replanned.tx.is_some(), "the older one still is");
+    assert!(
+        replanned.latest_signed().is_none(),
+        "the latest version is not signed"
+    );
+    assert!(replanned.signed.is_some(), "the older one still is");
     let same = replanned.clone().replan(replanned.proposal.clone(), 99);
     assert_eq!(same, replanned, "the very same version stays as it is");
     let back = replanned.clone().replan(planned.proposal.clone(), 11);
@@ -46,7 +60,31 @@ fn a_newer_version_keeps_what_was_signed_and_names_the_older_one() {
         [replanned.proposal.txid()],
         "no version is listed twice"
     );
-    assert!(back.signed().is_some());
+    assert!(back.latest_signed().is_some());
+}
+
+#[test]
+fn coins_of_older_versions_stay_reserved() {
+    let (planned, replanned) = entry();
+    let (first, second) = (planned.operator_inputs(), replanned.operator_inputs());
+    assert!(!first.is_empty() && second.is_superset(&first));
+    let mut other = planned.clone();
+    other.older_coins = BTreeSet::from([OutPoint::null()]);
+    let third = other.replan(replanned.proposal.clone(), 9);
+    assert!(third.operator_inputs().contains(&OutPoint::null()));
+    assert!(third.operator_inputs().is_superset(&first));
+}
+
+#[test]
+fn coins_of_a_child_are_reserved_with_those_of_its_parent() {
+    let (_, mut entry) = entry();
+    let signed = entry.signed.as_mut().unwrap();
+    let mut child = signed.tx.clone();
+    child.input[0].previous_output = OutPoint::null();
+    signed.child = Some(child);
+    assert!(entry.operator_inputs().contains(&OutPoint::null()));
+    let again = entry.clone().replan(entry.proposal.clone(), 9);
+    assert_eq!(again.operator_inputs(), entry.operator_inputs());
 }
 
 #[test]
@@ -69,12 +107,10 @@ fn what_was_signed_is_remembered_however_many_versions_follow() {
         entry.superseded.len() <= 257,
         "the others are forgotten in the end"
     );
-    let inputs = &entry.tx.as_ref().unwrap().input;
     let reserved = entry.operator_inputs();
+    let coins = planned.proposal.coins();
     assert!(
-        inputs
-            .iter()
-            .all(|input| reserved.contains(&input.previous_output)),
+        coins.iter().all(|coin| reserved.contains(coin)),
         "its coins stay reserved"
     );
     assert_eq!(Entry::decode(b"vault/", &entry.encode()), Ok(entry));
@@ -84,9 +120,9 @@ fn what_was_signed_is_remembered_however_many_versions_follow() {
 fn a_transaction_that_belongs_to_no_version_is_refused() {
     let (planned, replanned) = entry();
     let mut foreign = planned;
-    foreign.tx = replanned.tx.map(|mut tx| {
-        tx.version.0 = 2;
-        tx
+    foreign.signed = replanned.signed.map(|mut signed| {
+        signed.tx.version.0 = 2;
+        signed
     });
     assert!(Entry::decode(b"vault/", &foreign.encode()).is_err());
 }

@@ -96,6 +96,10 @@ fn words(state: &VaultState) -> (&'static str, Option<Txid>, Option<String>) {
             let reason = format!("{replaced} paid too little for too long");
             ("bumped", Some(*txid), Some(reason))
         }
+        VaultState::Lifted { txid, child } => {
+            let reason = format!("the signers refuse a replacement; {child} pays for it");
+            ("lifted", Some(*txid), Some(reason))
+        }
         VaultState::InMempool(txid) => ("inMempool", Some(*txid), None),
         VaultState::Resent(txid) => ("resent", Some(*txid), None),
         VaultState::Confirmed(txid) => ("confirmed", Some(*txid), None),

@@ -13,6 +13,12 @@ pub(in crate::pipeline) enum CrashPoint {
     Journal,
     /// The commit was sent, the reveal not.
     Commit,
+    /// A vault transaction was planned and written down, nobody has signed it.
+    VaultPlanned,
+    /// A vault transaction was signed and written down, nothing sent.
+    VaultSigned,
+    /// A vault transaction was sent.
+    VaultSent,
 }
 
 impl CrashPoint {
@@ -22,10 +28,14 @@ impl CrashPoint {
             "after-proof" => Ok(Self::Proof),
             "after-journal" => Ok(Self::Journal),
             "after-commit" => Ok(Self::Commit),
+            "after-vault-planned" => Ok(Self::VaultPlanned),
+            "after-vault-signed" => Ok(Self::VaultSigned),
+            "after-vault-sent" => Ok(Self::VaultSent),
             other => Err(ConfigError::Invalid {
                 field: "sequencer.crash_at",
                 value: other.to_owned(),
-                remedy: "use after-seal, after-proof, after-journal or after-commit",
+                remedy: "use after-seal, after-proof, after-journal, after-commit, after-vault-planned, \
+                         after-vault-signed or after-vault-sent",
             }),
         }
     }
