@@ -270,8 +270,10 @@ impl Follower {
     fn holds_money(&self) -> Result<bool, FollowError> {
         let height = self.cursor()?.height;
         let undo = table::undo(&*self.store, height)?;
-        // A block without anchor and vault transaction changes the cursor alone.
-        Ok(undo.is_some_and(|undo| undo.writes().count() > 1))
+        // A block without anchor and vault transaction changes the cursor alone, and the queues of forced
+        // requests, by which nobody shall be able to halt a node.
+        let moved = |undo: Delta| undo.writes().filter(|(key, _)| !table::is_request(key)).count() > 1;
+        Ok(undo.is_some_and(moved))
     }
 }
 
