@@ -156,6 +156,16 @@ pub fn block_at(kv: &dyn KvRead, height: u32) -> Result<Option<Cursor>, KvError>
     }
 }
 
+/// Whether the block at `height` moved an anchor or the vault, as its undo data tells. Every block moves the
+/// cursor, and anybody can have forced requests queued: these do not count.
+///
+/// # Errors
+/// [`KvError`] if the view fails.
+pub fn moved_money(kv: &dyn KvRead, height: u32) -> Result<bool, KvError> {
+    let moved = |undo: Delta| undo.writes().filter(|(key, _)| !table::is_request(key)).count() > 1;
+    Ok(table::undo(kv, height)?.is_some_and(moved))
+}
+
 /// The height up to which forced requests are due for an anchor that spends the present tip; `None` if
 /// the window has not passed once.
 ///

@@ -269,11 +269,7 @@ impl Follower {
     /// Whether the last block applied moved the vault or the state.
     fn holds_money(&self) -> Result<bool, FollowError> {
         let height = self.cursor()?.height;
-        let undo = table::undo(&*self.store, height)?;
-        // A block without anchor and vault transaction changes the cursor alone, and the queues of forced
-        // requests, by which nobody shall be able to halt a node.
-        let moved = |undo: Delta| undo.writes().filter(|(key, _)| !table::is_request(key)).count() > 1;
-        Ok(undo.is_some_and(moved))
+        Ok(chain::moved_money(&*self.store, height)?)
     }
 }
 

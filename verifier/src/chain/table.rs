@@ -398,8 +398,7 @@ pub fn settled_claim(kv: &dyn KvRead, position: Position) -> Result<Option<Settl
 }
 
 /// Whether `key` is that of a request that waits, which anybody can cause to be written.
-#[must_use]
-pub fn is_request(key: &[u8]) -> bool {
+pub(super) fn is_request(key: &[u8]) -> bool {
     matches!(key.first(), Some(&(FORCED_TRANSFERS | FORCED_CLAIMS)))
 }
 

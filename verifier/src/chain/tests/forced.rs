@@ -7,7 +7,7 @@ use tacit_protocol::{F, testing};
 
 use super::super::forced::{Fate, Position, Void};
 use super::super::records::Verdict;
-use super::super::{due_until, table};
+use super::super::{due_until, moved_money, table};
 use super::world::{Chain, claim, exit, world};
 use crate::batch::due::{LOOK, Walk, walk};
 
@@ -445,4 +445,20 @@ fn an_empty_batch_is_invalid_while_a_request_is_due() {
         chain.publish(vec![empty]),
         left_out(2, "transfer 0", at(posted, 0, 0))
     );
+}
+
+#[test]
+fn a_request_moves_no_money_and_is_no_reason_to_halt_over_a_reorganisation() {
+    let mut chain = Chain::funded();
+    let moved = |chain: &Chain| moved_money(&chain.kv, chain.cursor().height).expect("memory");
+    assert!(moved(&chain), "a batch");
+    chain.mine(Vec::new());
+    assert!(!moved(&chain));
+    let request = chain.forced(1, 1, |_| ());
+    chain.force(&[request]);
+    assert_eq!(waiting(&chain).len(), 1);
+    assert!(!moved(&chain));
+    let anchor = chain.empty_anchor();
+    chain.mine(vec![anchor]);
+    assert!(moved(&chain), "the tip");
 }
