@@ -3,6 +3,7 @@
 //! * [`architecture`]: who may depend on whom. [`pinned`]: circuits and verifier agree on their keys.
 //! * [`story`]: the main job end to end. [`spends`]: double spends and replays. [`rpc`]: bad requests.
 //! * [`crash`]: a sequencer killed at every point. [`full_disk`]: one without room to write. [`reorg`]: Bitcoin changes its mind.
+//! * [`forced`]: a sequencer that refuses somebody, and is made to pay him out.
 //! * [`malice`]: a sequencer that lies on Bitcoin, and a federation that steals.
 //!
 //! The tiers that run a deployment need a bitcoind (`BITCOIND_EXE`) and the `tacit` binary beside
@@ -10,6 +11,7 @@
 
 mod architecture;
 mod crash;
+mod forced;
 mod full_disk;
 mod malice;
 mod people;

@@ -66,6 +66,8 @@ pub(crate) struct Choices {
     pub(crate) depth: u16,
     /// Milliseconds from the first transfer to sealing.
     pub(crate) seal_after_ms: u64,
+    /// The lowest fee that the sequencer takes, as an index into the chain's table.
+    pub(crate) fee_floor: u8,
 }
 
 impl Default for Choices {
@@ -73,6 +75,7 @@ impl Default for Choices {
         Self {
             depth: 1,
             seal_after_ms: 300,
+            fee_floor: 0,
         }
     }
 }
@@ -107,7 +110,7 @@ impl Ground {
             .internal_pk_d();
         let options = LocalOptions {
             federation: None,
-            fee_floor: 0,
+            fee_floor: choices.fee_floor,
             binary: binary()?,
             keys_dir: keys_dir(),
             circuits: CIRCUITS_IN_USE.map(str::to_owned).to_vec(),
