@@ -31,17 +31,16 @@ const CHUNK: usize = 255;
 /// Bytes of the length prefix.
 const PREFIX: usize = 4;
 
-/// What an envelope carries. [`Self::Anchor`] is the only kind that version 1 acts on; the others
-/// are reserved for the rules that come with a federation.
+/// What an envelope carries. The reserved kinds are read and not acted on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EnvelopeKind {
     /// The payload of an anchor: a list of batches.
     Anchor,
     /// Reserved: raises the fee limit of a withdrawal.
     RaiseFee,
-    /// Reserved: a transfer that must be included without the sequencer's will.
+    /// A transfer that must be included without the sequencer's will.
     ForcedTransfer,
-    /// Reserved: a claim that a swept deposit was never credited.
+    /// The claim of a swept deposit that must be credited without the sequencer's will.
     DepositClaim,
     /// Reserved: the keys of a new federation.
     Epoch,
@@ -222,6 +221,21 @@ pub fn read_envelope(script: &Script) -> Result<Option<Envelope>, EnvelopeError>
         .ok_or(EnvelopeError::Length)?;
     let kind = EnvelopeKind::from_code(code).ok_or(EnvelopeError::Kind(code))?;
     Envelope::new(key, kind, body.to_vec()).map(Some)
+}
+
+/// Kind and length of the body as the first bytes of a script tell them, without reading the rest:
+/// `None` if the script does not start like an envelope or names no kind. What [`read_envelope`] accepts
+/// has this kind and this length.
+#[must_use]
+pub fn peek_envelope(script: &Script) -> Option<(EnvelopeKind, usize)> {
+    let bytes = script.as_bytes();
+    if !starts_like_envelope(bytes) {
+        return None;
+    }
+    let kind = EnvelopeKind::from_code(*bytes.get(44)?)?;
+    let content = Reader::new(&bytes[36..]).u32().ok()?;
+    let body = usize::try_from(content).ok()?.checked_sub(MAGIC.len() + 1)?;
+    Some((kind, body))
 }
 
 /// Whether the first bytes are a key, its check, a full push and our magic behind a length.

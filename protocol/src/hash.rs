@@ -108,6 +108,8 @@ pub enum Label {
     DepRcm,
     /// Refund key of deposits.
     DepRefund,
+    /// Key whose coins pay for posting forced requests.
+    Posting,
     /// Seeds of a transfer's outputs.
     Seed,
     /// Ephemeral secret of a transfer.
@@ -159,6 +161,7 @@ impl Label {
             Self::Rcm => "TacitRcm",
             Self::DepRcm => "TacitDepRcm",
             Self::DepRefund => "TacitDepRefund",
+            Self::Posting => "TacitPosting",
             Self::Seed => "TacitSeed",
             Self::Esk => "TacitEsk",
             Self::Enc => "TacitEnc",

@@ -124,6 +124,13 @@ impl AccountRoot {
         first_secp256k1_secret(|counter| hash.clone().u64(counter).finish32())
     }
 
+    /// The secp256k1 secret whose coins pay for posting forced requests on Bitcoin.
+    #[must_use]
+    pub fn posting_secret(&self) -> [u8; 32] {
+        let hash = B2::new(Label::Posting).bytes(&self.0);
+        first_secp256k1_secret(|counter| hash.clone().u64(counter).finish32())
+    }
+
     /// The secp256k1 secret of the withdrawal made by the transfer whose first nullifier is `nf0`;
     /// it signs raises of that withdrawal's fee limit. Recoverable from the chain and the mnemonic.
     #[must_use]

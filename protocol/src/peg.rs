@@ -4,6 +4,7 @@
 //! * [`exit`]: what a transfer says about money that leaves, and which scripts it may go to.
 //! * [`vault`]: the one UTXO that holds all the money and the transactions that move it.
 //! * [`anchor`]: the chain of UTXOs that orders writers and carries the data.
+//! * [`forced`]: requests that anybody posts on Bitcoin and that batches must honour.
 //! * [`fees`], [`coins`], [`taproot`]: shares of the miner's fee, operator coins, signatures hashes.
 //! * [`block`]: one Bitcoin block as the fold over the chain takes it.
 //!
@@ -16,6 +17,7 @@ pub mod coins;
 pub mod deposit;
 pub mod exit;
 pub mod fees;
+pub mod forced;
 pub mod taproot;
 pub mod vault;
 
@@ -28,4 +30,5 @@ pub use coins::Coin;
 pub use deposit::DepositTerms;
 pub use exit::{Exit, ExitError, ExitScript};
 pub use fees::FeeRate;
+pub use forced::{ForcedClaim, ForcedRequest};
 pub use vault::{VaultContext, VaultEffects, VaultFault, VaultTip, WithdrawalView, check_vault_tx, eligible};

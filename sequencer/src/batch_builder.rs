@@ -2,23 +2,25 @@
 //!
 //! Every rule that depends on the state is checked again here, whatever was checked when a transfer
 //! came: the state has moved since. A transfer that broke a rule is dropped with its reason; one
-//! that names an anchor too many waits for the next batch. The smallest circuit that fits is taken.
+//! that names an anchor too many waits for the next batch. Forced requests come first, in the order that
+//! the chain's rule walks them. The smallest circuit that fits is taken.
 
 use std::collections::HashSet;
 
-use tacit_protocol::batch::{Batch, BatchShape};
+use tacit_protocol::batch::{Batch, BatchShape, DepositClaim};
 use tacit_protocol::kv::{KvError, KvRead};
 use tacit_protocol::ledger;
 use tacit_protocol::note::Nullifier;
 use tacit_protocol::params::ChainParams;
 use tacit_protocol::state::State;
-use tacit_protocol::transfer::TransferRule;
+use tacit_protocol::transfer::{Transfer, TransferBody, TransferRule};
 use tacit_protocol::tree::nullifiers;
 use tacit_protocol::{Amount, F};
 use tacit_verifier::Rules;
 use tacit_verifier::chain::table;
 
 use crate::deposits::Creditable;
+use crate::forced::Forced;
 use crate::mempool::{Entry, Mempool};
 use crate::record::{DropReason, NO_PROOF, Sealed};
 
@@ -35,6 +37,8 @@ pub(crate) struct Sources<'a> {
     pub(crate) shapes: &'a [BatchShape],
     pub(crate) queue: &'a Mempool,
     pub(crate) deposits: &'a [Creditable],
+    /// What the batch has to begin with.
+    pub(crate) forced: &'a Forced,
 }
 
 /// A choice.
@@ -65,8 +69,7 @@ struct Budget {
 
 impl Budget {
     /// Adds a transfer, or says which rule it breaks.
-    fn add(&mut self, entry: &Entry, params: &ChainParams) -> Result<(), DropReason> {
-        let body = &entry.verified.transfer().body;
+    fn add(&mut self, body: &TransferBody, params: &ChainParams) -> Result<(), DropReason> {
         let fee = body
             .fee_amount(params)
             .map_err(|_: TransferRule| DropReason::Invalid)?;
@@ -84,48 +87,73 @@ impl Budget {
     }
 }
 
+/// Transfers chosen so far.
+#[derive(Default)]
+struct Chosen {
+    transfers: Vec<Transfer>,
+    targets: Vec<u32>,
+    anchors: Vec<u32>,
+}
+
+impl Chosen {
+    fn push(&mut self, transfer: &Transfer, target: u32) {
+        if !self.anchors.contains(&transfer.anchor) {
+            self.anchors.push(transfer.anchor);
+        }
+        self.transfers.push(transfer.clone());
+        self.targets.push(target);
+    }
+}
+
 /// Chooses the next batch after `tip`.
 ///
 /// # Errors
 /// [`KvError`] if the view fails.
 pub(crate) fn draft(sources: &Sources<'_>, tip: &State) -> Result<Draft, KvError> {
     let number = tip.batch + 1;
-    let largest = largest(sources.shapes);
+    let (largest, params) = (largest(sources.shapes), sources.rules.params());
     let mut draft = Draft::default();
-    let (mut deposits, mut supply) = (Vec::new(), tip.supply);
-    for deposit in sources.deposits.iter().take(largest.deposits()) {
-        if let Some(sum) = supply.checked_add(deposit.amount) {
-            supply = sum;
-            deposits.push(deposit.claim.clone());
-        }
-    }
+    let (deposits, supply) = choose_deposits(sources, tip.supply, largest)?;
     let mut budget = Budget {
         supply,
         fees: Amount::ZERO,
         nullifiers: HashSet::new(),
     };
-    let (mut anchors, mut transfers, mut targets) = (Vec::new(), Vec::new(), Vec::new());
-    for (seq, entry) in sources.queue.iter() {
-        if transfers.len() == largest.slots() {
+    let mut chosen = Chosen::default();
+    for forced in &sources.forced.transfers {
+        // The walk that found them has judged each of them after those before it.
+        if budget.add(&forced.transfer.body, params).is_err() {
             break;
         }
-        let anchor = entry.verified.transfer().anchor;
+        let waiting = sources.queue.seq_of(&forced.id);
+        let promised = waiting.and_then(|seq| sources.queue.at(seq));
+        chosen.push(&forced.transfer, promised.map_or(number, |entry| entry.target));
+        draft.taken.extend(waiting);
+    }
+    let early: HashSet<u64> = draft.taken.iter().copied().collect();
+    for (seq, entry) in sources.queue.iter().filter(|(seq, _)| !early.contains(seq)) {
+        if chosen.transfers.len() == largest.slots() {
+            break;
+        }
+        let transfer = entry.verified.transfer();
+        let no_room = !chosen.anchors.contains(&transfer.anchor) && chosen.anchors.len() == largest.anchors();
         let verdict = match recheck(sources, entry, number)? {
-            Ok(()) if !anchors.contains(&anchor) && anchors.len() == largest.anchors() => continue,
-            Ok(()) => budget.add(entry, sources.rules.params()),
+            Ok(()) if no_room => continue,
+            Ok(()) => budget.add(&transfer.body, params),
             Err(reason) => Err(reason),
         };
         if let Err(reason) = verdict {
             draft.dropped.push((seq, reason));
             continue;
         }
-        if !anchors.contains(&anchor) {
-            anchors.push(anchor);
-        }
-        transfers.push(entry.verified.transfer().clone());
-        targets.push(entry.target);
+        chosen.push(transfer, entry.target);
         draft.taken.push(seq);
     }
+    let Chosen {
+        transfers,
+        targets,
+        mut anchors,
+    } = chosen;
     if transfers.is_empty() && deposits.is_empty() {
         return Ok(draft);
     }
@@ -160,6 +188,34 @@ pub(crate) fn draft(sources: &Sources<'_>, tip: &State) -> Result<Draft, KvError
         targets,
     });
     Ok(draft)
+}
+
+/// The deposits of the next batch, forced claims first, and what is shielded with them.
+fn choose_deposits(
+    sources: &Sources<'_>,
+    mut supply: Amount,
+    largest: BatchShape,
+) -> Result<(Vec<DepositClaim>, Amount), KvError> {
+    let mut chosen: Vec<DepositClaim> = Vec::new();
+    let mut add = |claim: &DepositClaim, amount: Amount| {
+        let known = chosen.iter().any(|other| other.sweep == claim.sweep);
+        if known || chosen.len() == largest.deposits() {
+            return;
+        }
+        if let Some(sum) = supply.checked_add(amount) {
+            supply = sum;
+            chosen.push(claim.clone());
+        }
+    };
+    for forced in &sources.forced.claims {
+        let swept = table::swept(sources.view, forced.claim.sweep)?
+            .ok_or_else(|| KvError::corrupt(b"D", "a claimed deposit is missing"))?;
+        add(&forced.claim, swept.credit);
+    }
+    for deposit in sources.deposits {
+        add(&deposit.claim, deposit.amount);
+    }
+    Ok((chosen, supply))
 }
 
 /// The rules that depend on the state, for a transfer in batch `number`.

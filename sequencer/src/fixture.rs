@@ -1,6 +1,8 @@
 //! A small chain for tests: real rules, real blocks, real ledger; only the provers are replaced, by
 //! verifying keys whose secrets are known.
 
+pub(crate) mod requests;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
@@ -114,7 +116,7 @@ fn genesis() -> Genesis {
         finality_depth: 2,
         refund_timelock: 1_008,
         takeover_timelock: 1_008,
-        forced_window: 144,
+        forced_window: 6,
         fee_table: FeeTable::new(&[0, 100, 200, 1_000]).expect("increasing"),
         vault_backup: None,
         vault_recovery: None,

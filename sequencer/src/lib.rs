@@ -13,7 +13,7 @@
 //! * [`sequencer`] — the one object a node talks to; start reading there.
 //! * [`admission`] — the rules of the mempool, cheap ones first.
 //! * [`mempool`] — the bounded queue with its indexes.
-//! * [`batch_builder`] — which transfers and deposits make the next batch.
+//! * [`batch_builder`] — which transfers and deposits make the next batch; forced requests come first.
 //! * [`state`] — sealed batches on top of the state that Bitcoin shows.
 //! * [`store`] — the ordered map on disk or in memory, shared with full nodes.
 //!
@@ -24,6 +24,7 @@ pub mod admission;
 pub mod batch_builder;
 pub mod config;
 pub mod deposits;
+mod forced;
 pub mod halt;
 pub mod mempool;
 pub mod record;

@@ -101,6 +101,12 @@ impl Mempool {
         self.entries.get(self.by_id.get(id)?)
     }
 
+    /// The arrival number of a transfer.
+    #[must_use]
+    pub fn seq_of(&self, id: &TransferId) -> Option<u64> {
+        self.by_id.get(id).copied()
+    }
+
     /// The transfer that spends a nullifier.
     #[must_use]
     pub fn spender(&self, nf: &Nullifier) -> Option<TransferId> {

@@ -100,6 +100,9 @@ pub struct Changes {
     pub returned: Vec<u32>,
     /// Batches of earlier times, found on Bitcoin and kept in case a reorganisation returns them.
     pub adopted: Vec<u32>,
+    /// The first batch that left out a forced request which is due by now. It and those after it were
+    /// given up, and their transfers wait again.
+    pub resealed_from: Option<u32>,
     /// Why the sequencer stopped acting, if it did just now.
     pub halted: Option<Halt>,
 }

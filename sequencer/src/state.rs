@@ -19,9 +19,10 @@ use tacit_protocol::batch::BatchData;
 use tacit_protocol::kv::{Delta, KvError, KvRead, MemoryKv, Overlay, View};
 use tacit_protocol::ledger::{self, BatchTrace, LedgerError};
 use tacit_protocol::transfer::{ProofBytes, TransferId};
+use tacit_verifier::batch::due::{LOOK, walk};
 use tacit_verifier::batch::{BatchError, anchor_roots, record, resolve};
 use tacit_verifier::chain::records::{Place, Swept};
-use tacit_verifier::chain::table;
+use tacit_verifier::chain::{due_until, table};
 use tacit_verifier::groth16::{self, Proof};
 use tacit_verifier::{Rules, TransferError};
 use thiserror::Error;
@@ -260,6 +261,40 @@ impl Pending {
         let mut overlay = Overlay::new(&view);
         let chain = rules.params().chain_id().to_field();
         Ok(Some(ledger::apply_traced(&mut overlay, &batch.data, chain)?))
+    }
+
+    /// The first batch that the next anchor cannot carry, because it leaves out a forced request that is
+    /// due by now. What is due grows with every anchor, so a batch found once is void for good.
+    ///
+    /// # Errors
+    /// [`KvError`] if the view fails.
+    pub(crate) fn first_left_out(
+        &self,
+        rules: &Rules,
+        canonical: &dyn KvRead,
+    ) -> Result<Option<u32>, KvError> {
+        let Some(until) = due_until(canonical, rules.params())? else {
+            return Ok(None);
+        };
+        let none = table::forced_transfers(canonical, None, until, 1)?.is_empty()
+            && table::forced_claims(canonical, None, until, 1)?.is_empty();
+        if none {
+            return Ok(None);
+        }
+        let mut below = Delta::default();
+        for batch in &self.batches {
+            let view = View::new(canonical, &below);
+            let walk = walk(rules, &view, batch.sealed.batch.shape, Some(until), LOOK)?;
+            if walk.check(&batch.sealed.batch, &batch.ids).is_err() {
+                return Ok(Some(batch.number()));
+            }
+            let mut overlay = Overlay::new(&view);
+            walk.settle(&mut overlay, batch.number());
+            let settled = overlay.into_delta();
+            extend(&mut below, &batch.delta);
+            extend(&mut below, &settled);
+        }
+        Ok(None)
     }
 
     /// Makes `sealed` the pending batches on top of `canonical`, whose last block has `height`. A

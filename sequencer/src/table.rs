@@ -64,6 +64,15 @@ pub(crate) fn queued(kv: &dyn KvRead) -> Result<Vec<(u64, Queued)>, KvError> {
         .collect()
 }
 
+/// The arrival number behind that of every transfer that waits.
+pub(crate) fn next_queued(kv: &dyn KvRead) -> Result<u64, KvError> {
+    let last = kv.last_in(&key(QUEUED, &[0; 8]), &key(QUEUED, &[0xff; 8]))?;
+    match last {
+        Some((key, _)) => Ok(u64::from_be_bytes(number(&key)?) + 1),
+        None => Ok(0),
+    }
+}
+
 /// Writes a transfer that waits.
 pub(crate) fn put_queued(delta: &mut Delta, seq: u64, queued: &Queued) {
     delta.insert(key(QUEUED, &seq.to_be_bytes()), Some(queued.encode()));

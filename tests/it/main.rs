@@ -4,6 +4,7 @@
 //! * [`story`]: the main job end to end. [`spends`]: double spends and replays. [`rpc`]: bad requests.
 //! * [`crash`]: a sequencer killed at every point. [`full_disk`]: one without room to write. [`reorg`]: Bitcoin changes its mind.
 //! * [`federation`]: signers that are dead, paused or restarted, and a coordinator that lies to them.
+//! * [`forced`]: a sequencer that refuses somebody, and is made to pay him out.
 //! * [`malice`]: a sequencer that lies on Bitcoin, and a federation that steals.
 //!
 //! The tiers that run a deployment need a bitcoind (`BITCOIND_EXE`) and the `tacit` binary beside
@@ -12,6 +13,7 @@
 mod architecture;
 mod crash;
 mod federation;
+mod forced;
 mod full_disk;
 mod malice;
 mod people;

@@ -16,7 +16,7 @@ use tacit_wallet::api::{
     WithdrawalQuery, WithdrawalStatus,
 };
 use tacit_wallet::send::SendError;
-use tacit_wallet::{KdfParams, MemoRecord, Payment, Place, Seed, Sent, Session, Wallet, WalletError};
+use tacit_wallet::{Forced, KdfParams, MemoRecord, Payment, Place, Seed, Sent, Session, Wallet, WalletError};
 
 use crate::setting::{Ground, Setting};
 
@@ -149,6 +149,18 @@ impl Person {
     pub(crate) fn pay(&mut self, setting: &Setting, to: &mut Self, sats: u64) -> anyhow::Result<Sent> {
         let payment = Self::payment_to(to, sats)?;
         self.send(setting, &payment)
+    }
+
+    /// Builds and proves a transfer that is to be posted on Bitcoin.
+    pub(crate) fn force(&mut self, setting: &Setting, payment: &Payment) -> anyhow::Result<Forced> {
+        let mut session = Session {
+            api: &setting.api,
+            prover: &setting.prover,
+            rng: &mut OsRng,
+            now: 0,
+            max_fee: None,
+        };
+        Ok(self.wallet.force(&mut session, payment)?)
     }
 
     /// Builds and proves a payment that is not handed in; the wallet thinks that it was refused.

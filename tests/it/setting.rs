@@ -69,6 +69,8 @@ pub(crate) struct Choices {
     pub(crate) seal_after_ms: u64,
     /// Threshold and size of a federation; one local key signs without.
     pub(crate) federation: Option<(u16, usize)>,
+    /// The lowest fee that the sequencer takes, as an index into the chain's table.
+    pub(crate) fee_floor: u8,
 }
 
 impl Default for Choices {
@@ -77,6 +79,7 @@ impl Default for Choices {
             depth: 1,
             seal_after_ms: 300,
             federation: None,
+            fee_floor: 0,
         }
     }
 }
@@ -111,7 +114,7 @@ impl Ground {
             .internal_pk_d();
         let options = LocalOptions {
             federation: choices.federation,
-            fee_floor: 0,
+            fee_floor: choices.fee_floor,
             binary: binary()?,
             keys_dir: keys_dir(),
             circuits: CIRCUITS_IN_USE.map(str::to_owned).to_vec(),

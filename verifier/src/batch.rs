@@ -14,10 +14,13 @@ use tacit_protocol::state::State;
 use tacit_protocol::transfer::TransferId;
 use thiserror::Error;
 
+use crate::chain::forced::Position;
 use crate::chain::{records, table};
 use crate::groth16::{self, Proof};
 use crate::rules::Rules;
 use crate::transfer::{TransferError, verify_transfers};
+
+pub mod due;
 
 /// The rule that a batch breaks.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -65,6 +68,16 @@ pub enum BatchError {
     /// The inner commitment and refund key are not those of the deposit's script.
     #[error("the claim of deposit {0} does not match its script")]
     DepositTerms(u32),
+    /// A forced request that is due is not where it has to be.
+    #[error("a due request is left out: {queue} {at} has to be the one posted in {position}")]
+    LeftOut {
+        /// Its queue.
+        queue: due::Queue,
+        /// The slot, or the deposit, that it has to have.
+        at: usize,
+        /// Where it was posted.
+        position: Position,
+    },
     /// The state transition fails.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
@@ -225,7 +238,8 @@ pub fn anchor_roots(kv: &dyn KvRead, anchors: &[u32]) -> Result<Vec<F>, BatchErr
         .collect()
 }
 
-/// Verifies a batch whole and applies it to the overlay: trees, records, withdrawals, credits.
+/// Verifies a batch whole and applies it to the overlay: trees, records, withdrawals, credits, and the
+/// queues of forced requests. Those posted up to height `due_until` are due.
 ///
 /// # Errors
 /// The first rule broken; the overlay then holds a partial result and must be dropped.
@@ -234,6 +248,7 @@ pub fn verify(
     kv: &mut Overlay<'_>,
     batch: Batch,
     place: &records::Place,
+    due_until: Option<u32>,
 ) -> Result<VerifiedBatch, BatchError> {
     let key = rules
         .batch_key(batch.shape)
@@ -252,6 +267,8 @@ pub fn verify(
         .iter()
         .map(crate::transfer::VerifiedTransfer::id)
         .collect();
+    let walk = due::walk(rules, kv, batch.shape, due_until, due::LOOK)?;
+    walk.check(&batch, &ids)?;
     let before = ledger::tip(kv)?.commitment();
     let state = ledger::apply(kv, &data)?;
     let after = state.commitment();
@@ -262,6 +279,7 @@ pub fn verify(
     let digest = data.digest(rules.params().chain_id().to_field(), &roots);
     groth16::verify(key, &[before, after, digest], &proof).map_err(|_| BatchError::Proof)?;
     record(kv, &batch, &data, &ids, place)?;
+    walk.settle(kv, data.number);
     Ok(VerifiedBatch {
         batch,
         data,

@@ -17,7 +17,9 @@ use thiserror::Error;
 use crate::rules::Rules;
 
 mod anchors;
+pub mod forced;
 pub mod records;
+mod requests;
 mod reserves;
 pub mod table;
 mod vaults;
@@ -105,8 +107,9 @@ pub fn connect(kv: &dyn KvRead, rules: &Rules, block: &BlockInput) -> Result<Del
         });
     }
     let mut overlay = Overlay::new(kv);
-    for tx in &block.txs {
+    for (index, tx) in (0u32..).zip(&block.txs) {
         connect_tx(&mut overlay, rules, block, tx)?;
+        requests::connect(&mut overlay, rules, block.height, index, tx)?;
     }
     table::put_cursor(
         &mut overlay,
@@ -151,6 +154,27 @@ pub fn block_at(kv: &dyn KvRead, height: u32) -> Result<Option<Cursor>, KvError>
         }
         None => Ok(None),
     }
+}
+
+/// Whether the block at `height` moved an anchor or the vault, as its undo data tells. Every block moves the
+/// cursor, and anybody can have forced requests queued: these do not count.
+///
+/// # Errors
+/// [`KvError`] if the view fails.
+pub fn moved_money(kv: &dyn KvRead, height: u32) -> Result<bool, KvError> {
+    let moved = |undo: Delta| undo.writes().filter(|(key, _)| !table::is_request(key)).count() > 1;
+    Ok(table::undo(kv, height)?.is_some_and(moved))
+}
+
+/// The height up to which forced requests are due for an anchor that spends the present tip; `None` if
+/// the window has not passed once.
+///
+/// # Errors
+/// [`KvError`] if the view fails.
+pub fn due_until(kv: &dyn KvRead, params: &ChainParams) -> Result<Option<u32>, KvError> {
+    let genesis = params.genesis();
+    let tip = table::anchor_height(kv)?.unwrap_or(genesis.start_height);
+    Ok(tip.checked_sub(u32::from(genesis.forced_window)))
 }
 
 fn require_cursor(kv: &dyn KvRead) -> Result<Cursor, KvError> {

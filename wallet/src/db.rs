@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use bitcoin::{OutPoint, Txid};
+use bitcoin::{OutPoint, Transaction, Txid};
 use serde::{Deserialize, Serialize};
 use tacit_protocol::address::Diversifier;
 use tacit_protocol::encryption::MemoText;
@@ -300,6 +300,10 @@ pub(crate) struct Outgoing {
     /// What was written to the recipient.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) memo: Option<MemoRecord>,
+    /// For a transfer that is posted on Bitcoin and handed to no node: commit and reveal, once there
+    /// are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) forced: Option<Vec<Transaction>>,
 }
 
 impl Outgoing {
@@ -351,4 +355,7 @@ pub struct DepositOutput {
     pub height: u32,
     /// How far it is.
     pub progress: DepositProgress,
+    /// Commit and reveal of its forced claim, if one was made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub posted: Vec<Transaction>,
 }

@@ -87,7 +87,7 @@ impl Wallet {
         }
     }
 
-    fn deposit_terms(&self, index: u32) -> DepositTerms {
+    pub(crate) fn deposit_terms(&self, index: u32) -> DepositTerms {
         let refund = self.refund_keypair(index).x_only_public_key().0;
         self.params
             .genesis()
@@ -180,12 +180,14 @@ impl Wallet {
             None => self.register(api, index, found.outpoint)?,
         };
         let (outpoint, amount, height) = (found.outpoint, found.amount, found.height);
+        let posted = known.map(|at| std::mem::take(&mut self.db.deposits[at].posted));
         let output = DepositOutput {
             index,
             outpoint,
             amount,
             height,
             progress,
+            posted: posted.unwrap_or_default(),
         };
         match known {
             Some(at) => self.db.deposits[at] = output,

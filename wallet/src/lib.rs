@@ -10,7 +10,7 @@
 //!   scan     a batch → notes, spends, events                   tree  roots and paths
 //!   sync     follow a node              select  notes, anchor, expiry
 //!   builder  body, signature, statement                         send  select → … → hand in
-//!   refused  what was not taken and may still count
+//!   refused  what was not taken and may still count             forced  leaving without the sequencer
 //!   deposit  Bitcoin → notes            history balance and what happened
 //! ```
 
@@ -18,6 +18,7 @@ pub mod api;
 pub mod builder;
 mod db;
 pub mod deposit;
+pub mod forced;
 pub mod history;
 pub mod prover;
 mod refused;
@@ -35,6 +36,7 @@ mod testing;
 
 pub use builder::Payment;
 pub use db::{DepositOutput, DepositProgress, Event, EventKind, MemoRecord, Source};
+pub use forced::{ForceError, Forced, Posted};
 pub use history::{Balance, Entry, EntryState};
 pub use prover::{Groth16TransferProver, TransferProver};
 pub use seed::{Keys, Seed};

@@ -210,6 +210,19 @@ impl Wallet {
         }
     }
 
+    /// The notes that were chosen, if they are still unspent.
+    pub(crate) fn notes(&self, candidates: &[Candidate]) -> Result<Vec<(Note, Position)>, SendError> {
+        let unspent = |c: &Candidate| {
+            let record = self.db.notes.get(&c.position.to_u64())?;
+            record
+                .spent
+                .is_none()
+                .then(|| (record.note(self.keys.viewing()), c.position))
+        };
+        let notes: Option<Vec<_>> = candidates.iter().map(unspent).collect();
+        notes.ok_or(SendError::Changed)
+    }
+
     fn send_from(
         &mut self,
         session: &mut Session<'_>,
@@ -217,18 +230,7 @@ impl Wallet {
         payment: &Payment,
         fee: u8,
     ) -> Result<Sent, WalletError> {
-        let inputs = candidates
-            .iter()
-            .map(|c| {
-                let record = self
-                    .db
-                    .notes
-                    .get(&c.position.to_u64())
-                    .filter(|record| record.spent.is_none());
-                record.map(|record| (record.note(self.keys.viewing()), c.position))
-            })
-            .collect::<Option<Vec<(Note, Position)>>>()
-            .ok_or(SendError::Changed)?;
+        let inputs = self.notes(candidates)?;
         let plan = Plan {
             inputs: &inputs,
             payment,
@@ -278,7 +280,7 @@ impl Wallet {
         choose_anchor(youngest, &view)
     }
 
-    fn prove(
+    pub(crate) fn prove(
         &self,
         session: &mut Session<'_>,
         signed: &SignedTransfer,
@@ -313,7 +315,15 @@ impl Wallet {
         transfer: &Transfer,
         payment: &Payment,
     ) -> Result<(), WalletError> {
-        let what = match payment {
+        self.db.outgoing.retain(|outgoing| outgoing.txid != signed.txid());
+        let outgoing = self.outgoing(session.now, signed, transfer, payment);
+        self.db.outgoing.push(outgoing);
+        self.save(session.rng)
+    }
+
+    /// What the history will say of a payment.
+    pub(crate) fn event_of(&self, payment: &Payment) -> EventKind {
+        match payment {
             Payment::Pay { to, .. } => EventKind::Sent {
                 recipient: Some(self.address_text(to)),
             },
@@ -322,23 +332,32 @@ impl Wallet {
                 max_l1_fee: *max_l1_fee,
             },
             Payment::Merge => EventKind::Merged,
-        };
-        self.db.outgoing.retain(|outgoing| outgoing.txid != signed.txid());
-        self.db.outgoing.push(Outgoing {
+        }
+    }
+
+    /// The record of a transfer that leaves the machine.
+    pub(crate) fn outgoing(
+        &self,
+        now: u64,
+        signed: &SignedTransfer,
+        transfer: &Transfer,
+        payment: &Payment,
+    ) -> Outgoing {
+        Outgoing {
             txid: signed.txid(),
             transfer: transfer.clone(),
             inputs: signed.spent().map(Position::to_u64).collect(),
-            what,
+            what: self.event_of(payment),
             amount: payment.amount(),
             fee: signed.fee(),
             change: signed.change(),
-            created: session.now,
+            created: now,
             receipt: None,
             batch: None,
             refused: None,
             memo: payment.memo().cloned().map(MemoRecord::Text),
-        });
-        self.save(session.rng)
+            forced: None,
+        }
     }
 
     fn accept(

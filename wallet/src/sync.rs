@@ -282,6 +282,10 @@ impl Wallet {
                 }
             }
         }
+        if let Some(posted) = &outgoing.forced {
+            // Bitcoin has it, if anybody has.
+            return Ok(posted.is_empty().then(|| "it was not posted on Bitcoin".into()));
+        }
         if self.db.tip() >= outgoing.transfer.body.expiry {
             return Ok(Some("it expired".into()));
         }

@@ -22,7 +22,7 @@ use crate::prover::TransferProver;
 mod node;
 mod rpc;
 
-pub(crate) use node::MemoryNode;
+pub(crate) use node::{Coin, MemoryNode};
 
 /// The fee of the tests' chain.
 pub(crate) const FEE: u64 = 100;

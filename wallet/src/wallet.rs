@@ -20,6 +20,7 @@ use crate::builder::BuildError;
 use crate::builder::exit::ExitOrderError;
 use crate::db::{Database, NoteRecord};
 use crate::deposit::DepositError;
+use crate::forced::ForceError;
 use crate::scan::{ScanError, Scanner, View};
 use crate::seed::{Keys, MnemonicError, Seed};
 use crate::select::{Candidate, SelectError};
@@ -67,6 +68,9 @@ pub enum WalletError {
     /// The deposit.
     #[error(transparent)]
     Deposit(#[from] DepositError),
+    /// The transfer cannot be forced.
+    #[error(transparent)]
+    Force(#[from] ForceError),
     /// Not an address of this network.
     #[error("{0}; check the address, or ask the recipient for a new one")]
     Address(#[from] AddressError),

@@ -1,7 +1,7 @@
 //! `tacit wallet`: a private wallet on the command line.
 //!
 //! This file has the options and hands over; `shell` finds file, chain, passphrase and node;
-//! `making`, `looking`, `paying` and `depositing` have the subcommands. All work is done by
+//! `making`, `looking`, `paying`, `forcing` and `depositing` have the subcommands. All work is done by
 //! the wallet library (`tacit_wallet`); nothing here touches a key. Specification:
 //! `docs/spec/wallet.md`.
 
@@ -16,6 +16,7 @@ use crate::cli::Global;
 
 mod amount;
 mod depositing;
+mod forcing;
 mod looking;
 mod making;
 mod paying;
@@ -109,6 +110,17 @@ pub enum WalletAction {
         #[command(flatten)]
         options: PayOptions,
     },
+    /// Withdraw though the sequencer refuses: posts the withdrawal on Bitcoin, where batches must take it
+    ForceExit {
+        /// The Bitcoin address
+        address: String,
+        /// Satoshi that leave, or bitcoin as in `0.001btc`; the share of the miner's fee comes off it
+        #[arg(value_parser = amount::parse)]
+        amount: Amount,
+        /// How to post it
+        #[command(flatten)]
+        options: ForceOptions,
+    },
     /// Show how far a withdrawal is
     Withdrawal {
         /// The transfer that ordered it, as `withdraw` said
@@ -147,6 +159,20 @@ pub struct PayOptions {
     pub merge: bool,
 }
 
+/// Options of `force-exit`.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct ForceOptions {
+    /// The highest share of the miner's fee to accept [default: room for rates to rise]
+    #[arg(long, value_name = "AMOUNT", value_parser = amount::parse)]
+    pub max_l1_fee: Option<Amount>,
+    /// Satoshi per virtual byte [default: the node's estimate]
+    #[arg(long, value_name = "RATE")]
+    pub fee_rate: Option<u32>,
+    /// Print the two transactions instead of sending them through the node
+    #[arg(long)]
+    pub print: bool,
+}
+
 /// What to do with deposits.
 #[derive(Debug, Subcommand)]
 pub enum DepositAction {
@@ -154,6 +180,17 @@ pub enum DepositAction {
     Status(LookArgs),
     /// Look for deposits on Bitcoin and register them; `sync` does it too
     Register,
+    /// Claim a swept deposit that the sequencer does not credit: posts the claim on Bitcoin
+    Force {
+        /// The deposit's output, `txid:vout`
+        outpoint: bitcoin::OutPoint,
+        /// Satoshi per virtual byte [default: the node's estimate]
+        #[arg(long, value_name = "RATE")]
+        fee_rate: Option<u32>,
+        /// Print the two transactions instead of sending them through the node
+        #[arg(long)]
+        print: bool,
+    },
     /// Take a deposit back that was not swept, once its timelock has run out
     Refund {
         /// The deposit's output, `txid:vout`
@@ -196,10 +233,20 @@ pub fn run(args: &WalletArgs, global: &Global) -> anyhow::Result<ExitCode> {
         } => {
             paying::withdraw(&shell, address, (*amount, *max_l1_fee), *options)?;
         }
+        WalletAction::ForceExit {
+            address,
+            amount,
+            options,
+        } => forcing::exit(&shell, address, *amount, options)?,
         WalletAction::Deposit { action: None } => depositing::address(&shell)?,
         WalletAction::Deposit { action: Some(action) } => match action {
             DepositAction::Status(look) => depositing::status(&shell, *look)?,
             DepositAction::Register => depositing::register(&shell)?,
+            DepositAction::Force {
+                outpoint,
+                fee_rate,
+                print,
+            } => forcing::claim(&shell, *outpoint, *fee_rate, *print)?,
             DepositAction::Refund {
                 outpoint,
                 address,

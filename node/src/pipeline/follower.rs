@@ -269,9 +269,7 @@ impl Follower {
     /// Whether the last block applied moved the vault or the state.
     fn holds_money(&self) -> Result<bool, FollowError> {
         let height = self.cursor()?.height;
-        let undo = table::undo(&*self.store, height)?;
-        // A block without anchor and vault transaction changes the cursor alone.
-        Ok(undo.is_some_and(|undo| undo.writes().count() > 1))
+        Ok(chain::moved_money(&*self.store, height)?)
     }
 }
 

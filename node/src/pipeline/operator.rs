@@ -463,6 +463,12 @@ impl Sink for Operator {
         if !changes.returned.is_empty() {
             tracing::warn!(batches = ?changes.returned, "a reorganisation returned batches; anchoring again");
         }
+        if let Some(from) = changes.resealed_from {
+            tracing::warn!(
+                from,
+                "batches are sealed anew: a forced request became due before them"
+            );
+        }
         if let Some(halt) = changes.halted {
             tracing::error!(%halt, "the sequencer stopped acting");
         }

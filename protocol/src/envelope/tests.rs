@@ -244,3 +244,24 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_glance_tells_the_kind_and_length_that_reading_finds() {
+    for kind in EnvelopeKind::ALL {
+        for len in [0, 1, 100, 531, 1_100] {
+            let envelope = Envelope::new(key(1), kind, vec![7; len]).unwrap();
+            assert_eq!(peek_envelope(&envelope.to_script()), Some((kind, len)));
+        }
+    }
+    let script = envelope(300).to_script().into_bytes();
+    for (at, byte) in [(0, 33), (33, 0), (35, 254), (40, b'X'), (44, 99)] {
+        let mut other = script.clone();
+        other[at] = byte;
+        assert_eq!(peek_envelope(Script::from_bytes(&other)), None, "byte {at}");
+    }
+    // A length that leaves no room for magic and kind.
+    let mut short = script.clone();
+    short[36..40].copy_from_slice(&4u32.to_le_bytes());
+    assert_eq!(peek_envelope(Script::from_bytes(&short)), None);
+    assert_eq!(peek_envelope(Script::from_bytes(&script[..44])), None);
+}

@@ -254,6 +254,8 @@ fn deposit_and_exit_secrets_are_valid_and_differ() {
         root.exit_key_secret(&Nullifier::new([1; 20])),
         root.exit_key_secret(&Nullifier::new([2; 20])),
         account(2).deposit_refund_secret(0),
+        root.posting_secret(),
+        account(2).posting_secret(),
     ];
     for (i, secret) in secrets.iter().enumerate() {
         assert!(bitcoin::secp256k1::SecretKey::from_slice(secret).is_ok());

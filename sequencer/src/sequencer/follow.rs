@@ -4,6 +4,10 @@
 //! anchored again with the same bytes. A batch on Bitcoin that was not sealed here ends all action
 //! once the sequencer has caught up: two writers share a key, and only the operator can tell which
 //! is the right one. While it catches up such batches are its own past, or its predecessor's.
+//!
+//! A sealed batch that waited so long that it leaves out a forced request is given up by itself: no
+//! follower would accept it, and it can be in no anchor on its way, since what is due is fixed by the
+//! tip that the anchor spends.
 
 use std::sync::Arc;
 
@@ -31,6 +35,10 @@ impl Sequencer {
         self.stale = true;
         self.store.commit(delta)?;
         let changes = self.reconcile(false)?;
+        if let Some(from) = changes.resealed_from {
+            self.reseal(from)?;
+            self.load()?;
+        }
         self.stale = false;
         Ok(changes)
     }
@@ -84,6 +92,9 @@ impl Sequencer {
             self.store.commit(&delta)?;
         }
         self.halt = self.halt.or(halt);
+        if self.halt.is_none() {
+            changes.resealed_from = self.pending.first_left_out(&self.rules, canonical)?;
+        }
         self.uncredited
             .refresh(canonical, fresh || cursor.height <= self.height)?;
         self.oldest_anchor = oldest_anchor(
@@ -177,10 +188,23 @@ impl Sequencer {
         self.load()
     }
 
+    /// Gives up the sealed batches from number `from` on, because a forced request is due before them.
+    /// Memory has to be loaded again afterwards. Their transfers have waited long enough: the next tick
+    /// seals them.
+    pub(super) fn reseal(&self, from: u32) -> Result<(), KvError> {
+        tracing::warn!(
+            batch = from,
+            "a sealed batch leaves out a forced request that is due by now; sealing anew"
+        );
+        let mut delta = Delta::default();
+        self.give_up(from, crate::config::Time::default(), &mut delta)?;
+        self.store.commit(&delta)
+    }
+
     /// Gives up the sealed batches from number `from` on.
     fn give_up(&self, from: u32, now: crate::config::Time, delta: &mut Delta) -> Result<(), KvError> {
         let canonical: &dyn KvRead = &*self.store;
-        let mut seq = self.mempool.next_seq();
+        let mut seq = table::next_queued(canonical)?;
         for (number, sealed) in table::sealed_from(canonical, from, usize::MAX)? {
             table::delete_sealed(delta, number);
             if number <= self.tip.0 {

@@ -24,7 +24,10 @@ impl Sequencer {
     /// Rebuilds memory from the store.
     pub(super) fn load(&mut self) -> Result<(), KvError> {
         self.halt = table::halt(&*self.store)?;
-        self.reconcile(true)?;
+        if let Some(from) = self.reconcile(true)?.resealed_from {
+            self.reseal(from)?;
+            self.reconcile(true)?;
+        }
         let policy = &self.config.policy;
         self.mempool = Mempool::new(policy.max_transfers, policy.max_bytes);
         let mut delta = Delta::default();

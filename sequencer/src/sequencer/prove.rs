@@ -124,8 +124,12 @@ impl Sequencer {
             return Ok(None);
         }
         let limit = max_bytes.min(MAX_PAYLOAD);
+        let left_out = self.pending.first_left_out(&self.rules, &*self.store)?;
         let (mut batches, mut bytes, mut partial) = (Vec::new(), PAYLOAD_FRAME, 0);
         for pending in self.pending.batches() {
+            if left_out == Some(pending.number()) {
+                break;
+            }
             let Some(proof) = pending.proof() else { break };
             let batch = pending.sealed().with_proof(proof);
             bytes += batch.encode().len();

@@ -9,6 +9,7 @@ use super::{Sequencer, SequencerError, Tick};
 use crate::batch_builder::{Draft, Sources, draft, largest};
 use crate::config::Time;
 use crate::deposits::Creditable;
+use crate::forced::Forced;
 use crate::record::DropReason;
 use crate::state::PendingBatch;
 use crate::table;
@@ -20,7 +21,7 @@ const FORGET_LIMIT: usize = 1_024;
 
 impl Sequencer {
     /// Drops what expired and seals what is due: a full batch, a batch whose first transfer or
-    /// deposit has waited long enough.
+    /// deposit has waited long enough, a batch that honours a forced request.
     ///
     /// # Errors
     /// [`SequencerError`]; what was sealed before the failure stays sealed.
@@ -67,7 +68,9 @@ impl Sequencer {
         if !deposits.is_empty() {
             self.deposit_seen.get_or_insert(now);
         }
-        if !self.is_due(&deposits, now) {
+        let (shape, pending) = (largest(&self.shapes), self.pending.batches().len());
+        let forced = Forced::find(&self.rules, &self.view(), self.height, shape, pending)?;
+        if forced.is_empty() && !self.is_due(&deposits, now) {
             return Ok(false);
         }
         let view = self.view();
@@ -79,6 +82,7 @@ impl Sequencer {
             shapes: &self.shapes,
             queue: &self.mempool,
             deposits: &deposits,
+            forced: &forced,
         };
         let Draft {
             sealed,

@@ -2,6 +2,7 @@
 
 mod crash;
 mod follow;
+mod forced;
 mod pace;
 mod random;
 
@@ -32,7 +33,7 @@ pub(super) fn picture(sequencer: &Sequencer) -> impl PartialEq + std::fmt::Debug
 /// Fails unless the auditor's state, from blocks alone, is the store's, own tables apart.
 pub(super) fn assert_audited(chain: &Chain) {
     let audited = chain.audit();
-    for prefix in *b"nuhlsABCDEFOPQTVW" {
+    for prefix in *b"nuhlsABCDEFGHOPQRSTVW" {
         let rows = |kv: &dyn KvRead| kv.range(&[prefix], &[prefix + 1], usize::MAX).expect("memory");
         assert_eq!(
             rows(&*chain.store),

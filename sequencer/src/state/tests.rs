@@ -52,6 +52,7 @@ fn follower_accepts_what_was_replayed() {
         &mut overlay,
         batch.sealed().with_proof(proof),
         &place,
+        None,
     );
     assert_eq!(verified.expect("valid").ids(), batch.ids());
 }

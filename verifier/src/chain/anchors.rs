@@ -8,7 +8,7 @@ use tacit_protocol::ledger::{self, LedgerError};
 use tacit_protocol::peg::{AnchorOutcome, TxInput, classify_anchor_spend};
 
 use super::records::{AnchorRecord, Place, Tip, Verdict};
-use super::{ChainError, require_tip, table};
+use super::{ChainError, due_until, require_tip, table};
 use crate::batch::{self, BatchError};
 use crate::rules::Rules;
 
@@ -60,10 +60,12 @@ fn judge(
         Err(error) => return Ok(Err(format!("payload: {error}"))),
     };
     let first = ledger::tip(kv)?.batch + 1;
+    // This spend is not on record yet: the tip is the one that it spends.
+    let due = due_until(kv, rules.params())?;
     let mut scratch = Overlay::new(kv);
     let mut count = 0;
     for batch in payload.into_batches() {
-        match batch::verify(rules, &mut scratch, batch, place) {
+        match batch::verify(rules, &mut scratch, batch, place, due) {
             Ok(_) => count += 1,
             Err(BatchError::Kv(error) | BatchError::Ledger(LedgerError::Kv(error))) => {
                 return Err(error.into());

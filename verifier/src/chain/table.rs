@@ -10,6 +10,7 @@ use tacit_protocol::encoding::{Decode, Encode, Reader};
 use tacit_protocol::kv::{Delta, KvError, KvRead, Overlay, get_decoded};
 use tacit_protocol::transfer::TransferId;
 
+use super::forced::{Position, QueuedClaim, QueuedTransfer, Settled};
 use super::records::{
     AnchorRecord, BatchRecord, Cursor, Fault, Swept, Tip, TransferPlace, VaultRecord, Withdrawal,
 };
@@ -28,6 +29,10 @@ const SWEEPS: u8 = b'D';
 const SWEEP_BY_OUTPOINT: u8 = b'E';
 const WITHDRAWALS: u8 = b'W';
 const WITHDRAWAL_BY_TRANSFER: u8 = b'X';
+const FORCED_TRANSFERS: u8 = b'G';
+const FORCED_CLAIMS: u8 = b'H';
+const SETTLED_TRANSFERS: u8 = b'R';
+const SETTLED_CLAIMS: u8 = b'S';
 const UNDO: u8 = b'U';
 
 fn numbered(prefix: u8, n: u64) -> Vec<u8> {
@@ -120,6 +125,17 @@ pub fn append_anchor(kv: &mut Overlay<'_>, record: &AnchorRecord) -> Result<(), 
     let n = count(kv, ANCHORS)?;
     kv.put(numbered(ANCHORS, n), record.encode());
     Ok(())
+}
+
+/// Height of the block that holds the anchor tip; `None` while it is the genesis output.
+///
+/// # Errors
+/// [`KvError`] if the view fails or is damaged.
+pub fn anchor_height(kv: &dyn KvRead) -> Result<Option<u32>, KvError> {
+    let last = kv.last_in(&numbered(ANCHORS, 0), &numbered(ANCHORS, u64::MAX))?;
+    let Some((key, bytes)) = last else { return Ok(None) };
+    let record = AnchorRecord::decode(&bytes).map_err(|e| KvError::corrupt(&key, e))?;
+    Ok(Some(record.place.height))
 }
 
 /// Spends of the vault tip from number `from`.
@@ -294,6 +310,107 @@ pub fn withdrawal_of(kv: &dyn KvRead, id: &TransferId) -> Result<Option<u64>, Kv
         .u64()
         .map(Some)
         .map_err(|e| KvError::corrupt(&key, e))
+}
+
+fn placed(prefix: u8, position: Position) -> Vec<u8> {
+    let mut key = vec![prefix];
+    key.extend_from_slice(&position.to_key());
+    key
+}
+
+/// Rows of a queue behind `after`, posted up to height `until`.
+fn queue<T: Decode>(
+    kv: &dyn KvRead,
+    prefix: u8,
+    after: Option<Position>,
+    until: u32,
+    limit: usize,
+) -> Result<Vec<(Position, T)>, KvError> {
+    // The keys that follow immediately: every position has twelve bytes.
+    let start = after.map_or(vec![prefix], |position| {
+        [placed(prefix, position), vec![0]].concat()
+    });
+    let last = Position {
+        height: until,
+        tx: u32::MAX,
+        input: u32::MAX,
+    };
+    let end = [placed(prefix, last), vec![0]].concat();
+    let row = |(key, bytes): (Vec<u8>, Vec<u8>)| {
+        let position = Position::from_key(&key[1..]).ok_or_else(|| KvError::corrupt(&key, "key length"))?;
+        let value = T::decode(&bytes).map_err(|e| KvError::corrupt(&key, e))?;
+        Ok((position, value))
+    };
+    kv.range(&start, &end, limit)?.into_iter().map(row).collect()
+}
+
+/// Forced transfers that wait, behind `after` and posted up to height `until`, in order.
+///
+/// # Errors
+/// [`KvError`] if the view fails or is damaged.
+pub fn forced_transfers(
+    kv: &dyn KvRead,
+    after: Option<Position>,
+    until: u32,
+    limit: usize,
+) -> Result<Vec<(Position, QueuedTransfer)>, KvError> {
+    queue(kv, FORCED_TRANSFERS, after, until, limit)
+}
+
+/// Queues a forced transfer.
+pub fn put_forced_transfer(kv: &mut Overlay<'_>, position: Position, queued: &QueuedTransfer) {
+    kv.put(placed(FORCED_TRANSFERS, position), queued.encode());
+}
+
+/// Forced claims that wait, behind `after` and posted up to height `until`, in order.
+///
+/// # Errors
+/// [`KvError`] if the view fails or is damaged.
+pub fn forced_claims(
+    kv: &dyn KvRead,
+    after: Option<Position>,
+    until: u32,
+    limit: usize,
+) -> Result<Vec<(Position, QueuedClaim)>, KvError> {
+    queue(kv, FORCED_CLAIMS, after, until, limit)
+}
+
+/// Queues a forced claim.
+pub fn put_forced_claim(kv: &mut Overlay<'_>, position: Position, queued: &QueuedClaim) {
+    kv.put(placed(FORCED_CLAIMS, position), queued.encode());
+}
+
+/// Takes a forced transfer out of its queue and records what became of it.
+pub fn settle_forced_transfer(kv: &mut Overlay<'_>, position: Position, settled: &Settled) {
+    kv.delete(placed(FORCED_TRANSFERS, position));
+    kv.put(placed(SETTLED_TRANSFERS, position), settled.encode());
+}
+
+/// Takes a forced claim out of its queue and records what became of it.
+pub fn settle_forced_claim(kv: &mut Overlay<'_>, position: Position, settled: &Settled) {
+    kv.delete(placed(FORCED_CLAIMS, position));
+    kv.put(placed(SETTLED_CLAIMS, position), settled.encode());
+}
+
+/// What became of the forced transfer posted there.
+///
+/// # Errors
+/// [`KvError`] if the view fails or is damaged.
+pub fn settled_transfer(kv: &dyn KvRead, position: Position) -> Result<Option<Settled>, KvError> {
+    get_decoded(kv, &placed(SETTLED_TRANSFERS, position))
+}
+
+/// What became of the forced claim posted there.
+///
+/// # Errors
+/// [`KvError`] if the view fails or is damaged.
+pub fn settled_claim(kv: &dyn KvRead, position: Position) -> Result<Option<Settled>, KvError> {
+    get_decoded(kv, &placed(SETTLED_CLAIMS, position))
+}
+
+/// Whether `key` is that of a request that waits, which anybody can cause to be written.
+pub(super) fn is_request(key: &[u8]) -> bool {
+    matches!(key.first(), Some(&(FORCED_TRANSFERS | FORCED_CLAIMS)))
 }
 
 /// The delta that takes the block at `height` back.

@@ -42,6 +42,8 @@ pub(crate) struct Inner {
     pub(crate) height: u32,
     pub(crate) operator: F,
     pub(crate) broadcast: Vec<Transaction>,
+    /// How deep every deposit's sweep is; `None` while there is none.
+    pub(crate) sweep_depth: Option<u32>,
     /// Refuses anchors below this.
     pub(crate) oldest_anchor: u32,
     /// Answers the next hand-in with this, after taking the transfer or not.
@@ -75,6 +77,7 @@ impl MemoryNode {
             height: 100,
             operator: F::from(77u64),
             broadcast: Vec::new(),
+            sweep_depth: None,
             oldest_anchor: 0,
             next_submit: None,
             tamper_compact: |_| (),

@@ -168,7 +168,17 @@ impl NodeApi for MemoryNode {
     }
 
     fn deposit_status(&self, _outpoint: OutPoint) -> Result<DepositStatus, ApiError> {
-        Ok(DepositStatus::Unknown)
+        let swept = |depth| DepositStatus::Swept {
+            txid: Txid::from_byte_array([9; 32]),
+            amount: sat(1_000),
+            depth,
+            needed: 2,
+        };
+        Ok(self
+            .inner
+            .borrow()
+            .sweep_depth
+            .map_or(DepositStatus::Unknown, swept))
     }
 
     fn withdrawal_status(&self, _query: WithdrawalQuery) -> Result<WithdrawalStatus, ApiError> {

@@ -83,14 +83,14 @@ struct Delivered {
 }
 
 /// What a payment needs besides the wallet.
-struct Till<'a> {
+pub(super) struct Till<'a> {
     node: &'a RpcClient,
     prover: ShownProver,
     options: PayOptions,
 }
 
 impl<'a> Till<'a> {
-    fn new(
+    pub(super) fn new(
         shell: &Shell<'_>,
         wallet: &Wallet,
         node: &'a RpcClient,
@@ -107,7 +107,7 @@ impl<'a> Till<'a> {
         })
     }
 
-    fn session<'b>(&'b self, rng: &'b mut OsRng) -> Session<'b> {
+    pub(super) fn session<'b>(&'b self, rng: &'b mut OsRng) -> Session<'b> {
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |since| since.as_secs());

@@ -249,7 +249,8 @@ pub fn plan_commit_reveal(plan: &AnchorPlan<'_>) -> Result<CommitReveal, AnchorP
         value: bitcoin::Amount::from_sat(value),
         script_pubkey: commit_script,
     };
-    let (commit, commit_prevouts) = build_commit(plan, commit_output.clone())?;
+    let (commit, commit_prevouts) =
+        build_commit(plan.coins, plan.rate, plan.change_script, commit_output.clone())?;
     reveal.input[1].previous_output = OutPoint {
         txid: commit.compute_txid(),
         vout: 0,
@@ -266,8 +267,13 @@ pub fn plan_commit_reveal(plan: &AnchorPlan<'_>) -> Result<CommitReveal, AnchorP
     })
 }
 
-/// The commit: operator coins in, the commit output and change out.
-fn build_commit(plan: &AnchorPlan<'_>, output: TxOut) -> Result<(Transaction, Vec<TxOut>), AnchorPlanError> {
+/// A commit: coins in, the commit output and change out.
+pub(crate) fn build_commit(
+    coins: &[Coin],
+    rate: FeeRate,
+    change_script: &Script,
+    output: TxOut,
+) -> Result<(Transaction, Vec<TxOut>), AnchorPlanError> {
     let outputs = output.value.to_sat();
     let mut commit = transaction(vec![output]);
     let need = Need {
@@ -275,12 +281,12 @@ fn build_commit(plan: &AnchorPlan<'_>, output: TxOut) -> Result<(Transaction, Ve
         contributed: 0,
         fee_floor: 0,
         weight: weight_of(&commit)?,
-        rate: plan.rate,
-        change_script: plan.change_script,
+        rate,
+        change_script,
     };
-    let funding = fund(plan.coins, &need)?;
+    let funding = fund(coins, &need)?;
     let mut prevouts = Vec::new();
-    add_coins(&mut commit, &mut prevouts, funding, plan.change_script);
+    add_coins(&mut commit, &mut prevouts, funding, change_script);
     weight_of(&commit)?;
     strip(&mut commit);
     Ok((commit, prevouts))
@@ -302,7 +308,7 @@ fn add_coins(tx: &mut Transaction, prevouts: &mut Vec<TxOut>, funding: Funding, 
 }
 
 /// A transaction without inputs.
-fn transaction(output: Vec<TxOut>) -> Transaction {
+pub(crate) fn transaction(output: Vec<TxOut>) -> Transaction {
     Transaction {
         version: Version::TWO,
         lock_time: LockTime::ZERO,
@@ -312,7 +318,7 @@ fn transaction(output: Vec<TxOut>) -> Transaction {
 }
 
 /// An input that may be replaced by a later version of the transaction.
-fn txin(previous_output: OutPoint, witness: Witness) -> TxIn {
+pub(crate) fn txin(previous_output: OutPoint, witness: Witness) -> TxIn {
     TxIn {
         previous_output,
         script_sig: ScriptBuf::new(),
@@ -322,12 +328,12 @@ fn txin(previous_output: OutPoint, witness: Witness) -> TxIn {
 }
 
 /// The witness of a spend by the payload's script.
-fn script_witness(signature: &[u8; 64], script: &Script, control_block: &[u8]) -> Witness {
+pub(crate) fn script_witness(signature: &[u8; 64], script: &Script, control_block: &[u8]) -> Witness {
     Witness::from_slice(&[&signature[..], script.as_bytes(), control_block])
 }
 
 /// The weight of a transaction, if it can be relayed.
-fn weight_of(tx: &Transaction) -> Result<u32, AnchorPlanError> {
+pub(crate) fn weight_of(tx: &Transaction) -> Result<u32, AnchorPlanError> {
     let weight = u32::try_from(tx.weight().to_wu()).map_err(|_| AnchorPlanError::Overflow)?;
     if weight > MAX_STANDARD_WEIGHT {
         Err(AnchorPlanError::TooHeavy(weight))
@@ -337,7 +343,7 @@ fn weight_of(tx: &Transaction) -> Result<u32, AnchorPlanError> {
 }
 
 /// Takes the stand-in witnesses out.
-fn strip(tx: &mut Transaction) {
+pub(crate) fn strip(tx: &mut Transaction) {
     for input in &mut tx.input {
         input.witness = Witness::new();
     }

@@ -13,6 +13,7 @@ use tacit_protocol::encoding::Encode;
 use tacit_protocol::envelope::{Envelope, EnvelopeKind};
 use tacit_protocol::kv::{KvRead, MemoryKv, Overlay};
 use tacit_protocol::params::{ChainParams, CircuitKey};
+use tacit_protocol::peg::forced::{FORCED_EXPIRY, ForcedRequest};
 use tacit_protocol::peg::vault::{DepositCoin, UnsignedVaultTx, VaultPlan, plan_vault_tx};
 use tacit_protocol::peg::{BlockInput, Coin, Exit, ExitScript, FeeRate, TxInput, VaultTip, WithdrawalView};
 use tacit_protocol::testing;
@@ -205,6 +206,55 @@ impl Chain {
         let tip = table::anchor_tip(&self.kv).expect("memory").expect("genesis");
         let input = vec![input(tip.outpoint, Witness::new())];
         joined(input, vec![tip.txout.clone()], vec![tip.txout])
+    }
+
+    /// A transaction that posts these requests, one per input.
+    pub(super) fn post(&mut self, requests: &[ForcedRequest]) -> TxInput {
+        let key = testing::x_only(9);
+        let spent = |request: &ForcedRequest, at: OutPoint| {
+            let script = request.envelope(key).expect("a short body").to_script();
+            let mut control = vec![LeafVersion::TapScript.to_consensus()];
+            control.extend_from_slice(&key.serialize());
+            input(
+                at,
+                Witness::from_slice(&[&[0; 64][..], script.as_bytes(), &control]),
+            )
+        };
+        let inputs = requests
+            .iter()
+            .map(|request| spent(request, outpoint(self.fresh())))
+            .collect();
+        let output = TxOut {
+            value: bitcoin::Amount::from_sat(1_000),
+            script_pubkey: world().rules.params().genesis().anchor_keys().script_pubkey(),
+        };
+        joined(inputs, vec![output.clone()], vec![output; requests.len()])
+    }
+
+    /// Mines a block that posts these requests; its height.
+    pub(super) fn force(&mut self, requests: &[ForcedRequest]) -> u32 {
+        let tx = self.post(requests);
+        self.mine(vec![tx]);
+        self.cursor().height
+    }
+
+    /// Transfer number `n` as a request, proven against state `anchor`.
+    pub(super) fn forced(&self, n: u64, anchor: u32, change: impl FnOnce(&mut Transfer)) -> ForcedRequest {
+        let transfer = self.transfer(n, anchor, |t| {
+            t.body.expiry = FORCED_EXPIRY;
+            change(t);
+        });
+        ForcedRequest::Transfer(Box::new(transfer))
+    }
+
+    /// Makes the block that holds the anchor tip the one at `height`.
+    pub(super) fn anchor_at(&mut self, height: u32) {
+        while self.cursor().height + 1 < height {
+            self.mine(Vec::new());
+        }
+        let anchor = self.empty_anchor();
+        self.mine(vec![anchor]);
+        assert_eq!(self.cursor().height, height);
     }
 
     /// Transfer number `n` against state `anchor`, proven.
