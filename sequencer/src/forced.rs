@@ -9,7 +9,7 @@
 use tacit_protocol::batch::BatchShape;
 use tacit_protocol::kv::{KvError, KvRead};
 use tacit_verifier::Rules;
-use tacit_verifier::batch::due::{LOOK, Step, Walk, walk};
+use tacit_verifier::batch::due::{Step, Walk, walk};
 use tacit_verifier::chain::forced::{Fate, QueuedClaim, QueuedTransfer};
 
 /// Requests that the next batch begins with.
@@ -25,8 +25,8 @@ impl Forced {
         self.transfers.is_empty() && self.claims.is_empty()
     }
 
-    /// The requests for a batch of `shape` on `view`, which holds `pending` batches that are on no block,
-    /// when Bitcoin's last block has `height`.
+    /// The requests for a batch of `shape` on `view` when Bitcoin's last block has `height`. It looks behind
+    /// as many void ones as there are: followers look at so many only, and what is further is free.
     ///
     /// # Errors
     /// [`KvError`] if the view fails.
@@ -35,13 +35,10 @@ impl Forced {
         view: &dyn KvRead,
         height: u32,
         shape: BatchShape,
-        pending: usize,
     ) -> Result<Self, KvError> {
         let window = u32::from(rules.params().genesis().forced_window);
         let until = (height + 1).checked_sub(window.div_ceil(2));
-        // Each pending batch settles as many on Bitcoin, which still stand in the queue here.
-        let look = LOOK.saturating_mul(pending + 1);
-        let Walk { transfers, claims } = walk(rules, view, shape, until, look)?;
+        let Walk { transfers, claims } = walk(rules, view, shape, until, usize::MAX)?;
         Ok(Self {
             transfers: honoured(transfers),
             claims: honoured(claims),

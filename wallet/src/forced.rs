@@ -17,20 +17,17 @@ use tacit_protocol::peg::coins::CoinError;
 use tacit_protocol::peg::forced::{FORCED_EXPIRY, Post, PostPlan, plan_post};
 use tacit_protocol::peg::taproot::{output_script, tweaked_keypair};
 use tacit_protocol::peg::{Coin, FeeRate, ForcedRequest};
-use tacit_protocol::transfer::{TransferId, TransferRule};
+use tacit_protocol::transfer::TransferId;
 use thiserror::Error;
 
 use crate::api::{ApiError, NodeApi};
-use crate::builder::{BuildError, Payment, Plan, SignedTransfer, build};
+use crate::builder::{Payment, Plan, SignedTransfer, build};
 use crate::db::{EventKind, Outgoing};
 use crate::select::{AnchorView, Candidate, Selection, choose_anchor, max_direct, select_against};
 use crate::send::{SendError, Session};
 use crate::wallet::{Wallet, WalletError};
 
 mod claim;
-
-/// The fee that forced transfers pay, as an index into the chain's table: the lowest.
-const FEE_CODE: u8 = 0;
 
 /// Why a transfer cannot be forced.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -44,6 +41,9 @@ pub enum ForceError {
         /// The most that can be withdrawn at once.
         most: Amount,
     },
+    /// The chain knows no fee above zero, which a forced transfer has to pay.
+    #[error("this chain's fees are all zero, and a forced transfer has to pay one: it cannot be forced")]
+    NoFee,
     /// The coins that pay for posting are missing.
     #[error(
         "posting costs {needed} sat, and {address} holds {available} sat in confirmed coins; \
@@ -162,7 +162,7 @@ impl Wallet {
         let plan = Plan {
             inputs: &inputs,
             payment,
-            fee: FEE_CODE,
+            fee: self.forced_fee()?.0,
             expiry: FORCED_EXPIRY,
         };
         let signed = build(&self.keys, &self.params, &plan, session.rng)?;
@@ -180,12 +180,18 @@ impl Wallet {
         self.db.depth(batch).is_some_and(|depth| depth >= k)
     }
 
+    /// The fee that forced transfers pay, with its index in the chain's table: the lowest above zero.
+    fn forced_fee(&self) -> Result<(u8, Amount), ForceError> {
+        let table = &self.params.genesis().fee_table;
+        let lowest = table.fees().iter().position(|fee| *fee > Amount::ZERO);
+        let code = lowest.and_then(|index| u8::try_from(index).ok());
+        code.and_then(|code| Some((code, table.fee(code)?)))
+            .ok_or(ForceError::NoFee)
+    }
+
     /// Notes that are final and pay for `payment`.
     fn choose_final(&self, session: &Session<'_>, payment: &Payment) -> Result<Vec<Candidate>, WalletError> {
-        let fee = self
-            .params
-            .fee(FEE_CODE)
-            .ok_or(BuildError::Rule(TransferRule::UnknownFee(FEE_CODE)))?;
+        let (_, fee) = self.forced_fee()?;
         if let Some(limit) = session.max_fee.filter(|limit| fee > *limit) {
             return Err(SendError::FeeAboveLimit { fee, limit }.into());
         }

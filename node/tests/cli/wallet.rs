@@ -79,6 +79,12 @@ fn without_a_node_whatever_needs_one_names_it_and_the_cause() {
         &["send", &to, "1000"],
         &["deposit", "register"],
         &["withdrawal", &"ab".repeat(32)],
+        &[
+            "force-exit",
+            "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080",
+            "50000",
+        ],
+        &["deposit", "force", &format!("{}:0", "ab".repeat(32))],
     ] {
         home.wallet(args)
             .failed(&["cannot reach the node", NOWHERE, "refused", "check its address"]);
@@ -367,7 +373,9 @@ fn a_bitcoin_address_that_cannot_be_paid_is_refused() {
         ),
         ("nonsense", "not a Bitcoin address"),
     ] {
-        home.wallet(&["withdraw", address, "50000"]).failed(&[part]);
+        for command in ["withdraw", "force-exit"] {
+            home.wallet(&[command, address, "50000"]).failed(&[part]);
+        }
         let outpoint = format!("{}:0", "ab".repeat(32));
         home.wallet(&["deposit", "refund", &outpoint, address])
             .failed(&[part]);

@@ -68,8 +68,8 @@ impl Sequencer {
         if !deposits.is_empty() {
             self.deposit_seen.get_or_insert(now);
         }
-        let (shape, pending) = (largest(&self.shapes), self.pending.batches().len());
-        let forced = Forced::find(&self.rules, &self.view(), self.height, shape, pending)?;
+        let shape = largest(&self.shapes);
+        let forced = Forced::find(&self.rules, &self.view(), self.height, shape)?;
         if forced.is_empty() && !self.is_due(&deposits, now) {
             return Ok(false);
         }

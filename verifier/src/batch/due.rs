@@ -267,10 +267,12 @@ impl Walk {
     /// Takes out of the queues what the walk has dealt with, and records what became of it.
     pub fn settle(&self, kv: &mut Overlay<'_>, batch: u32) {
         for step in &self.transfers {
-            table::settle_forced_transfer(kv, step.position, &step.settled(step.request.txid, batch));
+            let settled = step.settled(step.request.txid, batch);
+            table::settle_forced_transfer(kv, step.position, &step.request, &settled);
         }
         for step in &self.claims {
-            table::settle_forced_claim(kv, step.position, &step.settled(step.request.txid, batch));
+            let settled = step.settled(step.request.txid, batch);
+            table::settle_forced_claim(kv, step.position, &step.request, &settled);
         }
     }
 }

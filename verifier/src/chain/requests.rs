@@ -4,7 +4,11 @@
 //! recorded state keeps its number and its root, so a transfer's proof verifies now or never, and the
 //! terms of a deposit match now or never. Only what a later batch can change is left to the
 //! [walk](crate::batch::due). Cheap rules come first and the proof last.
+//!
+//! A queue must cost something to fill: a transfer that could stand there without a note of its own, because
+//! it pays no fee or because its notes wait there already, is ignored, and so is a second claim of a deposit.
 
+use tacit_protocol::Amount;
 use tacit_protocol::batch::DepositClaim;
 use tacit_protocol::kv::{KvError, KvRead, Overlay};
 use tacit_protocol::ledger;
@@ -53,14 +57,15 @@ pub(super) fn connect(
 
 /// The identifier of a transfer that a batch could include now; `None` if it breaks a rule.
 fn transfer_id(kv: &dyn KvRead, rules: &Rules, transfer: &Transfer) -> Result<Option<TransferId>, KvError> {
-    if transfer.body.check(rules.params()).is_err() {
+    let fee = transfer.body.fee_amount(rules.params());
+    if transfer.body.check(rules.params()).is_err() || fee.is_ok_and(|fee| fee == Amount::ZERO) {
         return Ok(None);
     }
     let Some(anchor) = ledger::state(kv, transfer.anchor)? else {
         return Ok(None);
     };
     for nf in &transfer.body.nf {
-        if nullifiers::contains(kv, nf)? {
+        if table::is_note_queued(kv, nf)? || nullifiers::contains(kv, nf)? {
             return Ok(None);
         }
     }
@@ -82,7 +87,8 @@ fn deposit_claim(
         .ok_or_else(|| KvError::corrupt(b"D", format!("sweep {sweep} is missing")))?;
     let genesis = rules.params().genesis();
     let ForcedClaim { inner, refund, .. } = claim.clone();
-    let creditable = !swept.after_fault
+    let creditable = !table::is_claim_queued(kv, sweep)?
+        && !swept.after_fault
         && swept.credited.is_none()
         && genesis.is_deep(swept.height, height)
         && genesis.deposit_terms(inner, refund).script_pubkey() == swept.script;

@@ -8,6 +8,7 @@ use bitcoin::hashes::Hash;
 use tacit_protocol::F;
 use tacit_protocol::encoding::{Decode, Encode, Reader};
 use tacit_protocol::kv::{Delta, KvError, KvRead, Overlay, get_decoded};
+use tacit_protocol::note::Nullifier;
 use tacit_protocol::transfer::TransferId;
 
 use super::forced::{Position, QueuedClaim, QueuedTransfer, Settled};
@@ -31,6 +32,8 @@ const WITHDRAWALS: u8 = b'W';
 const WITHDRAWAL_BY_TRANSFER: u8 = b'X';
 const FORCED_TRANSFERS: u8 = b'G';
 const FORCED_CLAIMS: u8 = b'H';
+const WAITING_NULLIFIERS: u8 = b'J';
+const WAITING_SWEEPS: u8 = b'K';
 const SETTLED_TRANSFERS: u8 = b'R';
 const SETTLED_CLAIMS: u8 = b'S';
 const UNDO: u8 = b'U';
@@ -357,8 +360,37 @@ pub fn forced_transfers(
     queue(kv, FORCED_TRANSFERS, after, until, limit)
 }
 
+fn waiting_nullifier(nf: &Nullifier) -> Vec<u8> {
+    let mut key = vec![WAITING_NULLIFIERS];
+    nf.encode_to(&mut key);
+    key
+}
+
+fn waiting_sweep(sweep: u32) -> Vec<u8> {
+    [&[WAITING_SWEEPS][..], &sweep.to_be_bytes()].concat()
+}
+
+/// Whether a forced transfer that spends this note waits already.
+///
+/// # Errors
+/// [`KvError`] if the view fails.
+pub fn is_note_queued(kv: &dyn KvRead, nf: &Nullifier) -> Result<bool, KvError> {
+    Ok(kv.get(&waiting_nullifier(nf))?.is_some())
+}
+
+/// Whether a forced claim of this sweep waits already.
+///
+/// # Errors
+/// [`KvError`] if the view fails.
+pub fn is_claim_queued(kv: &dyn KvRead, sweep: u32) -> Result<bool, KvError> {
+    Ok(kv.get(&waiting_sweep(sweep))?.is_some())
+}
+
 /// Queues a forced transfer.
 pub fn put_forced_transfer(kv: &mut Overlay<'_>, position: Position, queued: &QueuedTransfer) {
+    for nf in &queued.transfer.body.nf {
+        kv.put(waiting_nullifier(nf), Vec::new());
+    }
     kv.put(placed(FORCED_TRANSFERS, position), queued.encode());
 }
 
@@ -377,17 +409,32 @@ pub fn forced_claims(
 
 /// Queues a forced claim.
 pub fn put_forced_claim(kv: &mut Overlay<'_>, position: Position, queued: &QueuedClaim) {
+    kv.put(waiting_sweep(queued.claim.sweep), Vec::new());
     kv.put(placed(FORCED_CLAIMS, position), queued.encode());
 }
 
 /// Takes a forced transfer out of its queue and records what became of it.
-pub fn settle_forced_transfer(kv: &mut Overlay<'_>, position: Position, settled: &Settled) {
+pub fn settle_forced_transfer(
+    kv: &mut Overlay<'_>,
+    position: Position,
+    queued: &QueuedTransfer,
+    settled: &Settled,
+) {
+    for nf in &queued.transfer.body.nf {
+        kv.delete(waiting_nullifier(nf));
+    }
     kv.delete(placed(FORCED_TRANSFERS, position));
     kv.put(placed(SETTLED_TRANSFERS, position), settled.encode());
 }
 
 /// Takes a forced claim out of its queue and records what became of it.
-pub fn settle_forced_claim(kv: &mut Overlay<'_>, position: Position, settled: &Settled) {
+pub fn settle_forced_claim(
+    kv: &mut Overlay<'_>,
+    position: Position,
+    queued: &QueuedClaim,
+    settled: &Settled,
+) {
+    kv.delete(waiting_sweep(queued.claim.sweep));
     kv.delete(placed(FORCED_CLAIMS, position));
     kv.put(placed(SETTLED_CLAIMS, position), settled.encode());
 }
@@ -410,7 +457,11 @@ pub fn settled_claim(kv: &dyn KvRead, position: Position) -> Result<Option<Settl
 
 /// Whether `key` is that of a request that waits, which anybody can cause to be written.
 pub(super) fn is_request(key: &[u8]) -> bool {
-    matches!(key.first(), Some(&(FORCED_TRANSFERS | FORCED_CLAIMS)))
+    let prefix = key.first();
+    matches!(
+        prefix,
+        Some(&(FORCED_TRANSFERS | FORCED_CLAIMS | WAITING_NULLIFIERS | WAITING_SWEEPS))
+    )
 }
 
 /// The delta that takes the block at `height` back.

@@ -235,23 +235,14 @@ fn requests_that_became_void_are_dropped_with_the_reason_and_block_nobody() {
     let mut chain = Chain::funded();
     let included = chain.forced(1, 1, |_| ());
     let spent = chain.forced(2, 1, |_| ());
-    let twice = chain.forced(3, 1, |t| {
-        t.body.memo = Some(tacit_protocol::encryption::Memo::new([1; 128]))
-    });
     let greedy = chain.forced(4, 1, |t| t.body.exit = Some(exit(900_000)));
     let good = chain.forced(3, 1, |_| ());
-    let posted = chain.force(&[
-        included.clone(),
-        spent.clone(),
-        greedy,
-        good.clone(),
-        twice.clone(),
-    ]);
+    let posted = chain.force(&[included.clone(), spent.clone(), greedy, good.clone()]);
     // The first is included before it is due; a note of the second is spent by another transfer.
     let other = chain.transfer(2, 1, |_| ());
     let batch = chain.batch(vec![plain(&included), other], Vec::new());
     assert_eq!(chain.publish(vec![batch]), APPLIED);
-    assert_eq!(waiting(&chain).len(), 5);
+    assert_eq!(waiting(&chain).len(), 4);
     chain.anchor_at(posted + window());
     let batch = chain.batch(vec![plain(&good)], Vec::new());
     assert_eq!(
@@ -264,7 +255,6 @@ fn requests_that_became_void_are_dropped_with_the_reason_and_block_nobody() {
         Fate::Void(Void::Spent(nf(&spent))),
         Fate::Void(Void::Supply),
         Fate::Honoured,
-        Fate::Void(Void::Spent(nf(&twice))),
     ];
     for (input, expected) in (0u32..).zip(expected) {
         assert_eq!(fate(&chain, at(posted, 0, input)), (3, expected));
@@ -283,6 +273,9 @@ fn a_request_that_breaks_a_rule_enters_no_queue() {
             c.forced(1, 1, |t| t.body.nf[0] = testing::nullifier(0))
         }),
         ("an unknown fee", |c| c.forced(1, 1, |t| t.body.fee = 3)),
+        ("no fee, so perhaps no note", |c| {
+            c.forced(1, 1, |t| t.body.fee = 0)
+        }),
         ("a state that is not recorded", |c| {
             let mut transfer = plain(&c.forced(1, 1, |_| ()));
             transfer.anchor = 2;
@@ -387,13 +380,9 @@ fn a_walk_of_a_shorter_window_or_a_smaller_shape_is_the_beginning_of_a_longer_on
 #[test]
 fn a_walk_looks_at_so_many_requests_and_no_more() {
     let mut chain = Chain::funded();
-    // Seventy ways to spend one note, more than a page of rows; then somebody else's request.
-    let spam: Vec<_> = (0..70u8)
-        .map(|n| {
-            chain.forced(1, 1, |t| {
-                t.body.memo = Some(tacit_protocol::encryption::Memo::new([n; 128]));
-            })
-        })
+    // Seventy that would take out more than there is, more than a page of rows; then somebody else's.
+    let spam: Vec<_> = (10..80)
+        .map(|n| chain.forced(n, 1, |t| t.body.exit = Some(exit(900_000))))
         .collect();
     let posted = chain.force(&spam);
     chain.force(&[chain.forced(2, 1, |_| ())]);
@@ -403,8 +392,8 @@ fn a_walk_looks_at_so_many_requests_and_no_more() {
             .honoured_transfers()
             .count()
     };
-    assert_eq!(honoured(70), 1);
-    assert_eq!(honoured(71), 2);
+    assert_eq!(honoured(70), 0);
+    assert_eq!(honoured(71), 1);
     for look in [0, 1, 64, 65, 70] {
         assert_eq!(
             walked(&chain, BatchShape::B4x4, until, look).transfers.len(),
@@ -461,4 +450,32 @@ fn a_request_moves_no_money_and_is_no_reason_to_halt_over_a_reorganisation() {
     let anchor = chain.empty_anchor();
     chain.mine(vec![anchor]);
     assert!(moved(&chain), "the tip");
+}
+
+#[test]
+fn a_note_and_a_deposit_stand_in_a_queue_once_and_again_when_they_left_it() {
+    let mut chain = swept(1);
+    let greedy = |chain: &Chain| chain.forced(1, 1, |t| t.body.exit = Some(exit(900_000)));
+    let rival = |chain: &Chain| {
+        chain.forced(1, 0, |t| {
+            t.body.memo = Some(tacit_protocol::encryption::Memo::new([1; 128]))
+        })
+    };
+    let (first, again) = (greedy(&chain), rival(&chain));
+    let deposit = forced_claim(&chain, 1, 2);
+    let posted = chain.force(&[first.clone(), again.clone(), first, deposit.clone(), deposit]);
+    chain.force(std::slice::from_ref(&again));
+    assert_eq!(waiting(&chain), [at(posted, 0, 0)]);
+    assert_eq!(waiting_claims(&chain), [at(posted, 0, 3)]);
+    chain.anchor_at(posted + window());
+    let batch = chain.batch(Vec::new(), vec![claim(1, 2)]);
+    assert_eq!(chain.publish(vec![batch]), APPLIED);
+    assert_eq!(
+        (waiting(&chain), waiting_claims(&chain)),
+        (vec![], vec![]),
+        "dealt with"
+    );
+    let later = chain.force(&[again]);
+    assert_eq!(waiting(&chain), [at(later, 0, 0)], "the note was not spent");
+    assert_eq!(Chain::everything(&chain.kv), Chain::everything(&chain.replay()));
 }

@@ -73,11 +73,6 @@ fn claims_take_all_deposits_of_a_batch_and_go_on_in_the_next() {
     );
     let full = chain.batch(Vec::new(), claims(&[1, 2, 3, 4]));
     assert_eq!(chain.publish(vec![full]), APPLIED);
-    assert_eq!(
-        claim_fate(&chain, at(posted, 0, 1)),
-        (2, Fate::Void(Void::Done(2))),
-        "the same claim again"
-    );
     assert_eq!(waiting_claims(&chain), [at(posted, 0, 5)]);
     let late = chain.batch(Vec::new(), claims(&[6, 5]));
     assert_eq!(
