@@ -1,6 +1,6 @@
 //! The federation as processes: who the members are, how they reach each other, and what they do.
 //!
-//! * [`file`]: `federation.toml`, the same for everybody, pins every identity.
+//! * [`mod@file`]: `federation.toml`, the same for everybody, pins every identity.
 //! * [`peer`]: one question to one member, over an encrypted connection.
 //! * [`listener`]: answers questions, with limits.
 //! * [`coordinator`]: gathers signatures for the sequencer.

@@ -6,7 +6,7 @@
 //!   every member      join (all at the same time) ──▶ share (secret), group key (public)
 //!   the sequencer     genesis with group key and federation file
 //! ```
-//! [`founding`] has identities and the file, [`joining`] the key generation, [`tending`] the rest.
+//! `founding` has identities and the file, `joining` the key generation, `tending` the rest.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
