@@ -8,32 +8,15 @@ use std::time::Duration;
 use anyhow::Context;
 use metrics::{counter, describe_counter, describe_gauge, gauge};
 use metrics_exporter_prometheus::PrometheusBuilder;
-use tacit_wallet::api::{BridgeStatus, NodeApi, SyncState};
+use tacit_wallet::api::{BridgeStatus, NodeApi, SignerHealth, SyncState, VaultActivity};
 
 use crate::pipeline::wait;
 
 /// Time between two readings.
 const READ_AGAIN: Duration = Duration::from_secs(5);
 
-/// States of following, of the vault and of a signer, each a series that is 1 while it lasts.
+/// States of following; each is a series that is 1 while it lasts, as those of vault and signers are.
 const SYNC_STATES: [&str; 4] = ["synced", "syncing", "paused", "halted"];
-/// As [`tacit_wallet::api::VaultActivity`] names them.
-const VAULT_STATES: [&str; 12] = [
-    "starting",
-    "idle",
-    "sent",
-    "inMempool",
-    "bumped",
-    "resent",
-    "confirmed",
-    "stuck",
-    "outOfCoins",
-    "halted",
-    "unsigned",
-    "failing",
-];
-/// As [`tacit_wallet::api::SignerHealth`] names them.
-const SIGNER_STATES: [&str; 6] = ["ready", "behind", "paused", "halted", "unreachable", "unknown"];
 
 /// Every figure with its explanation.
 const GAUGES: [(&str, &str); 19] = [
@@ -173,7 +156,7 @@ fn read(node: &dyn NodeApi) {
 }
 
 fn read_bridge(bridge: &BridgeStatus) {
-    one_of("tacit_vault_state", &VAULT_STATES, &bridge.vault.state);
+    one_of("tacit_vault_state", &VaultActivity::STATES, &bridge.vault.state);
     gauge!("tacit_withdrawals_waiting").set(number(bridge.queue.len() as u64));
     let waiting = bridge.queue.iter().map(|waiting| waiting.amount.to_sat()).sum();
     gauge!("tacit_withdrawals_waiting_sat").set(number(waiting));
@@ -188,7 +171,7 @@ fn read_bridge(bridge: &BridgeStatus) {
     let ready = federation.signers.iter().filter(|signer| signer.state == "ready");
     gauge!("tacit_signers_ready").set(number(ready.count() as u64));
     for signer in &federation.signers {
-        for state in SIGNER_STATES {
+        for state in SignerHealth::STATES {
             let now = if signer.state == state { 1.0 } else { 0.0 };
             gauge!("tacit_signer_state", "signer" => signer.name.clone(), "state" => state).set(now);
         }

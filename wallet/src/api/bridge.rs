@@ -27,8 +27,7 @@ pub struct BridgeStatus {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct VaultActivity {
-    /// In one word: `idle`, `sent`, `inMempool`, `bumped`, `lifted`, `resent`, `confirmed`, `stuck`,
-    /// `outOfCoins`, `halted`, `unsigned`, `failing` or `starting`.
+    /// In one word, one of [`Self::STATES`].
     pub state: String,
     /// Why, if it waits for something.
     pub reason: Option<String>,
@@ -36,6 +35,25 @@ pub struct VaultActivity {
     pub txid: Option<Txid>,
     /// The last vault transaction that this sequencer sent.
     pub last_sent: Option<Txid>,
+}
+
+impl VaultActivity {
+    /// All words that [`Self::state`] can be.
+    pub const STATES: [&str; 13] = [
+        "starting",
+        "idle",
+        "sent",
+        "inMempool",
+        "bumped",
+        "lifted",
+        "resent",
+        "confirmed",
+        "stuck",
+        "outOfCoins",
+        "halted",
+        "unsigned",
+        "failing",
+    ];
 }
 
 /// A withdrawal that waits.
@@ -74,7 +92,7 @@ pub struct SignerHealth {
     pub member: u16,
     /// Its name.
     pub name: String,
-    /// `ready`, `behind`, `paused`, `halted`, `unreachable` or `unknown`.
+    /// One of [`Self::STATES`].
     pub state: String,
     /// Why, if it is not ready.
     pub reason: Option<String>,
@@ -88,4 +106,9 @@ pub struct SignerHealth {
     pub excluded: u64,
     /// Why it was excluded the last time.
     pub last_exclusion: Option<String>,
+}
+
+impl SignerHealth {
+    /// All words that [`Self::state`] can be.
+    pub const STATES: [&str; 6] = ["ready", "behind", "paused", "halted", "unreachable", "unknown"];
 }

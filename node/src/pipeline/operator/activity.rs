@@ -159,3 +159,6 @@ fn state_of(health: &Health) -> (&'static str, Option<String>) {
         ("ready", None)
     }
 }
+
+#[cfg(test)]
+mod tests;
