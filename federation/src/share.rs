@@ -183,16 +183,12 @@ impl KeyShare {
     /// All of it as bytes, secret and unencrypted; [`ShareFile`] encrypts them.
     #[must_use]
     pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
-        let mut out = Zeroizing::new(Vec::with_capacity(16 * 1024));
-        out.extend_from_slice(MAGIC);
-        out.extend_from_slice(&VERSION.to_le_bytes());
-        put_roster(&mut out, self.roster());
-        out.extend_from_slice(&self.member.number().to_le_bytes());
-        put(&mut out, &Zeroizing::new(self.key.encode()));
-        put(&mut out, &self.group.public.encode());
-        let checksum = sha256::Hash::hash(&out);
-        out.extend_from_slice(checksum.as_ref());
-        out
+        framed(MAGIC, |out| {
+            put_roster(out, self.roster());
+            out.extend_from_slice(&self.member.number().to_le_bytes());
+            put(out, &Zeroizing::new(self.key.encode()));
+            put(out, &self.group.public.encode());
+        })
     }
 
     /// From the bytes of [`KeyShare::to_bytes`] and no others.
@@ -200,28 +196,57 @@ impl KeyShare {
     /// # Errors
     /// [`ShareError`].
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, ShareError> {
-        let mut reader = Reader::new(bytes);
-        if reader.take(MAGIC.len()).ok() != Some(MAGIC) {
-            return Err(ShareError::Magic("it begins with other bytes"));
-        }
-        let version = reader.u16()?;
-        if version != VERSION {
-            return Err(ShareError::Version(version));
-        }
-        let roster = read_roster(&mut reader)?;
-        let member = MemberId::new(reader.u16()?).ok_or(ShareError::Inconsistent("the member's number"))?;
-        let key =
-            KeyPackage::decode(get(&mut reader)?).map_err(|_| ShareError::Inconsistent("the secret"))?;
-        let public = PublicKeyPackage::decode(get(&mut reader)?)
-            .map_err(|_| ShareError::Inconsistent("the group's key"))?;
-        let content = &bytes[..bytes.len() - reader.remaining()];
-        let checksum: [u8; 32] = reader.array()?;
-        reader.finish()?;
-        if sha256::Hash::hash(content).to_byte_array() != checksum {
-            return Err(ShareError::Inconsistent("its checksum"));
-        }
+        let foreign = ShareError::Magic("it begins with other bytes");
+        let (roster, member, key, public) = unframed(MAGIC, foreign, bytes, |reader| {
+            let roster = read_roster(reader)?;
+            let member =
+                MemberId::new(reader.u16()?).ok_or(ShareError::Inconsistent("the member's number"))?;
+            let key = KeyPackage::decode(get(reader)?).map_err(|_| ShareError::Inconsistent("the secret"))?;
+            Ok((roster, member, key, read_public(reader)?))
+        })?;
         Self::new(roster, member, key, public)
     }
+}
+
+/// Magic and version, what `write` puts behind them, and a checksum of all that.
+fn framed(magic: &[u8; 8], write: impl FnOnce(&mut Vec<u8>)) -> Zeroizing<Vec<u8>> {
+    // In one place: growing would leave copies of a secret behind.
+    let mut out = Zeroizing::new(Vec::with_capacity(16 * 1024));
+    out.extend_from_slice(magic);
+    out.extend_from_slice(&VERSION.to_le_bytes());
+    write(&mut out);
+    let checksum = sha256::Hash::hash(&out);
+    out.extend_from_slice(checksum.as_ref());
+    out
+}
+
+/// What `read` makes of bytes that [`framed`] put together; other magic is the error `foreign`.
+fn unframed<T>(
+    magic: &[u8; 8],
+    foreign: ShareError,
+    bytes: &[u8],
+    read: impl FnOnce(&mut Reader<'_>) -> Result<T, ShareError>,
+) -> Result<T, ShareError> {
+    let mut reader = Reader::new(bytes);
+    if reader.take(magic.len()).ok() != Some(magic) {
+        return Err(foreign);
+    }
+    let version = reader.u16()?;
+    if version != VERSION {
+        return Err(ShareError::Version(version));
+    }
+    let content = read(&mut reader)?;
+    let summed = &bytes[..bytes.len() - reader.remaining()];
+    let checksum: [u8; 32] = reader.array()?;
+    reader.finish()?;
+    if sha256::Hash::hash(summed).to_byte_array() != checksum {
+        return Err(ShareError::Inconsistent("its checksum"));
+    }
+    Ok(content)
+}
+
+fn read_public(reader: &mut Reader<'_>) -> Result<PublicKeyPackage, ShareError> {
+    PublicKeyPackage::decode(get(reader)?).map_err(|_| ShareError::Inconsistent("the group's key"))
 }
 
 fn put_roster(out: &mut Vec<u8>, roster: &Roster) {

@@ -16,6 +16,7 @@ pub mod printable;
 pub mod progress;
 pub mod rpc;
 pub mod service;
+mod synced;
 mod telemetry;
 
 use std::process::ExitCode;

@@ -104,7 +104,7 @@ impl LocalChain {
         let public = GenesisKeys {
             anchor: keys[0].public_key(),
             vault: match &federation {
-                Some(own) => own.federation().vault_keys(own.group()),
+                Some(own) => own.federation().vault_keys(own.group())?,
                 None => VaultKeys::without_leaves(keys[1].public_key()),
             },
         };

@@ -320,8 +320,7 @@ impl HaltFile {
     }
 
     fn set(&self, reason: &str) -> anyhow::Result<()> {
-        crate::federation::member::write_synced(&self.0, reason)
-            .with_context(|| format!("cannot write {}", self.0.display()))
+        crate::synced::write(&self.0, reason).with_context(|| format!("cannot write {}", self.0.display()))
     }
 }
 

@@ -1,10 +1,6 @@
 //! The public part of a key as bytes: what a coordinator needs to put signatures together.
 
-use bitcoin::hashes::{Hash, sha256};
-use frost_secp256k1_tr::keys::PublicKeyPackage;
-use tacit_protocol::encoding::Reader;
-
-use super::{GroupKey, ShareError, VERSION, get, put, put_roster, read_roster};
+use super::{GroupKey, ShareError, framed, put, put_roster, read_public, read_roster, unframed};
 use crate::wire::Message;
 
 const MAGIC: &[u8; 8] = b"tacitgrp";
@@ -13,13 +9,11 @@ impl GroupKey {
     /// All of it as bytes; nothing in it is secret.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut out = MAGIC.to_vec();
-        out.extend_from_slice(&VERSION.to_le_bytes());
-        put_roster(&mut out, &self.roster);
-        put(&mut out, &self.public.encode());
-        let checksum = sha256::Hash::hash(&out);
-        out.extend_from_slice(checksum.as_ref());
-        out
+        let bytes = framed(MAGIC, |out| {
+            put_roster(out, &self.roster);
+            put(out, &self.public.encode());
+        });
+        bytes.to_vec()
     }
 
     /// From the bytes of [`GroupKey::to_bytes`] and no others.
@@ -27,23 +21,9 @@ impl GroupKey {
     /// # Errors
     /// [`ShareError`].
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, ShareError> {
-        let mut reader = Reader::new(bytes);
-        if reader.take(MAGIC.len()).ok() != Some(MAGIC) {
-            return Err(ShareError::NotAGroup);
-        }
-        let version = reader.u16()?;
-        if version != VERSION {
-            return Err(ShareError::Version(version));
-        }
-        let roster = read_roster(&mut reader)?;
-        let public = PublicKeyPackage::decode(get(&mut reader)?)
-            .map_err(|_| ShareError::Inconsistent("the group's key"))?;
-        let content = &bytes[..bytes.len() - reader.remaining()];
-        let checksum: [u8; 32] = reader.array()?;
-        reader.finish()?;
-        if sha256::Hash::hash(content).to_byte_array() != checksum {
-            return Err(ShareError::Inconsistent("its checksum"));
-        }
+        let (roster, public) = unframed(MAGIC, ShareError::NotAGroup, bytes, |reader| {
+            Ok((read_roster(reader)?, read_public(reader)?))
+        })?;
         Self::new(roster, public)
     }
 }

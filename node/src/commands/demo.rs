@@ -6,12 +6,13 @@
 //! is told on the terminal and written to `summary.json`.
 
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::time::Instant;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use clap::Args;
 use serde::Serialize;
+use serde_json::Value;
 
 mod federation;
 mod liar;
@@ -20,6 +21,8 @@ mod story;
 mod summary;
 
 use story::Story;
+
+use crate::local::LocalChain;
 
 /// Arguments of `tacit demo`.
 #[derive(Debug, Args)]
@@ -72,6 +75,27 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
         file.display()
     );
     Ok(ExitCode::SUCCESS)
+}
+
+fn chapter(text: &str) {
+    println!("• {text}");
+}
+
+/// An audit by a process of its own, which must find nothing wrong; its report.
+fn audit(chain: &LocalChain) -> anyhow::Result<Value> {
+    let output = Command::new(std::env::current_exe()?)
+        .args(["audit", "--strict", "--json", "--log", "warn", "--chain"])
+        .arg(chain.chain_file())
+        .args(["--bitcoind-url", &chain.bitcoind.url(), "--cookie-file"])
+        .arg(chain.bitcoind.cookie_file())
+        .output()?;
+    ensure!(
+        output.status.success(),
+        "the audit ended with {}: {}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(serde_json::from_slice(&output.stdout)?)
 }
 
 fn write(out: &Path, summary: &impl Serialize) -> anyhow::Result<PathBuf> {

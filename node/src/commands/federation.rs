@@ -81,7 +81,7 @@ pub struct InitArgs {
     #[arg(long, value_name = "IDENTITY")]
     pub coordinator: Vec<String>,
     /// Blocks after which the members' backup keys may spend the vault
-    #[arg(long, value_name = "BLOCKS", default_value_t = crate::federation::file::BACKUP_TIMELOCK)]
+    #[arg(long, value_name = "BLOCKS", default_value_t = tacit_protocol::params::BACKUP_TIMELOCK)]
     pub backup_timelock: u16,
     /// Public key for the recovery leaf; may be repeated
     #[arg(long, value_name = "KEY", requires = "recovery_threshold")]

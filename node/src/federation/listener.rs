@@ -224,11 +224,11 @@ impl Door {
             };
             // Only now is it sure that the handshake was no recorded one.
             if place.is_none() {
-                place = Some(Place::take(self, from, number));
-            }
-            if let Some(None) = place {
-                tracing::debug!(identity = %from, "too many connections of one identity");
-                return Ok(());
+                place = Place::take(self, from, number);
+                if place.is_none() {
+                    tracing::debug!(identity = %from, "too many connections of one identity");
+                    return Ok(());
+                }
             }
             let answer = match Request::decode(&bytes) {
                 Ok(request) => self.answers.answer(&from, request),

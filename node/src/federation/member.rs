@@ -1,7 +1,7 @@
 //! A signer's answers: it judges every proposal by its own state and signs what it derives itself.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -27,6 +27,7 @@ use super::file::Federation;
 use super::listener::{Answers, LONGEST_OF_MEMBER};
 use crate::metrics;
 use crate::service::Following;
+use crate::synced;
 
 /// Time between two looks at what may pass.
 const AGAIN: Duration = Duration::from_millis(100);
@@ -63,7 +64,7 @@ impl Pause {
     /// # Errors
     /// If the file cannot be written.
     pub fn set(&self, reason: &str) -> io::Result<()> {
-        write_synced(&self.0, reason)
+        synced::write(&self.0, reason)
     }
 
     /// Goes on; whether it was paused.
@@ -77,18 +78,6 @@ impl Pause {
             Err(error) => Err(error),
         }
     }
-}
-
-/// Writes a small file, down to the disk.
-///
-/// # Errors
-/// What the system says.
-pub(crate) fn write_synced(path: &Path, text: &str) -> io::Result<()> {
-    let mut file = fs::File::create(path)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 /// How often a signer signs: every signature leaves a record in its ledger for ever.

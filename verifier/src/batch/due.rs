@@ -113,31 +113,44 @@ fn walk_transfers(
         anchors: Vec::new(),
         slots: 0,
     };
-    let mut steps: Vec<Step<QueuedTransfer>> = Vec::new();
+    let fetch = |after, limit| table::forced_transfers(kv, after, until, limit);
+    each(look, fetch, |request: &QueuedTransfer| {
+        if used.slots == shape.slots() / 2 {
+            return Ok(None);
+        }
+        let (supply, fees) = match judge(params, kv, &used, request)? {
+            Ok(sums) => sums,
+            Err(void) => return Ok(Some(Fate::Void(void))),
+        };
+        let anchor = request.transfer.anchor;
+        if !used.anchors.contains(&anchor) {
+            if used.anchors.len() == shape.anchors() / 2 {
+                return Ok(None);
+            }
+            used.anchors.push(anchor);
+        }
+        (used.supply, used.fees) = (supply, fees);
+        used.nullifiers.extend(request.transfer.body.nf);
+        used.slots += 1;
+        Ok(Some(Fate::Honoured))
+    })
+}
+
+/// Looks at the requests of a queue in order, at most `look` of them: what `fate` says of each, until it
+/// says that the queue stops.
+fn each<T>(
+    look: usize,
+    fetch: impl Fn(Option<Position>, usize) -> Result<Vec<(Position, T)>, KvError>,
+    mut fate: impl FnMut(&T) -> Result<Option<Fate>, KvError>,
+) -> Result<Vec<Step<T>>, KvError> {
+    let mut steps: Vec<Step<T>> = Vec::new();
     while steps.len() < look {
         let limit = PAGE.min(look - steps.len());
-        let after = steps.last().map(|step| step.position);
-        let page = table::forced_transfers(kv, after, until, limit)?;
+        let page = fetch(steps.last().map(|step| step.position), limit)?;
         let last = page.len() < limit;
         for (position, request) in page {
-            if used.slots == shape.slots() / 2 {
+            let Some(fate) = fate(&request)? else {
                 return Ok(steps);
-            }
-            let fate = match judge(params, kv, &used, &request)? {
-                Err(void) => Fate::Void(void),
-                Ok((supply, fees)) => {
-                    let anchor = request.transfer.anchor;
-                    if !used.anchors.contains(&anchor) {
-                        if used.anchors.len() == shape.anchors() / 2 {
-                            return Ok(steps);
-                        }
-                        used.anchors.push(anchor);
-                    }
-                    (used.supply, used.fees) = (supply, fees);
-                    used.nullifiers.extend(request.transfer.body.nf);
-                    used.slots += 1;
-                    Fate::Honoured
-                }
             };
             steps.push(Step {
                 position,
@@ -187,41 +200,26 @@ fn walk_claims(
     let tip = ledger::tip(kv)?;
     let (mut supply, number) = (tip.supply, tip.batch + 1);
     let mut taken = HashSet::new();
-    let mut steps: Vec<Step<QueuedClaim>> = Vec::new();
-    while steps.len() < look {
-        let limit = PAGE.min(look - steps.len());
-        let after = steps.last().map(|step| step.position);
-        let page = table::forced_claims(kv, after, until, limit)?;
-        let last = page.len() < limit;
-        for (position, request) in page {
-            if taken.len() == shape.deposits() {
-                return Ok(steps);
-            }
-            let sweep = request.claim.sweep;
-            let swept = table::swept(kv, sweep)?
-                .ok_or_else(|| KvError::corrupt(b"D", format!("sweep {sweep} is missing")))?;
-            let fate = if let Some(batch) = swept.credited {
-                Fate::Void(Void::Done(batch))
-            } else if taken.contains(&sweep) {
-                Fate::Void(Void::Done(number))
-            } else if let Some(sum) = supply.checked_add(swept.credit) {
-                supply = sum;
-                taken.insert(sweep);
-                Fate::Honoured
-            } else {
-                Fate::Void(Void::Supply)
-            };
-            steps.push(Step {
-                position,
-                request,
-                fate,
-            });
+    let fetch = |after, limit| table::forced_claims(kv, after, until, limit);
+    each(look, fetch, |request: &QueuedClaim| {
+        if taken.len() == shape.deposits() {
+            return Ok(None);
         }
-        if last {
-            break;
-        }
-    }
-    Ok(steps)
+        let sweep = request.claim.sweep;
+        let swept = table::swept(kv, sweep)?
+            .ok_or_else(|| KvError::corrupt(b"D", format!("sweep {sweep} is missing")))?;
+        Ok(Some(if let Some(batch) = swept.credited {
+            Fate::Void(Void::Done(batch))
+        } else if taken.contains(&sweep) {
+            Fate::Void(Void::Done(number))
+        } else if let Some(sum) = supply.checked_add(swept.credit) {
+            supply = sum;
+            taken.insert(sweep);
+            Fate::Honoured
+        } else {
+            Fate::Void(Void::Supply)
+        }))
+    })
 }
 
 impl<T> Step<T> {

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -23,6 +22,7 @@ use tacit_wallet::api::{BridgeStatus, NodeApi, SyncState, WithdrawalQuery, Withd
 
 use super::liar;
 use super::people::{Person, Timed};
+use super::{audit, chapter};
 use crate::federation::listener::Listener;
 use crate::local::{LocalChain, LocalOptions, NodeProcess};
 use crate::progress::Bars;
@@ -87,10 +87,6 @@ pub(super) struct Story {
     alice: Person,
     prover: Timed,
     asked: Vec<TransferId>,
-}
-
-fn chapter(text: &str) {
-    println!("• {text}");
 }
 
 impl Story {
@@ -175,7 +171,7 @@ impl Story {
         self.signers.insert(KILLED, back);
         self.wave(WAVES[2])?;
         chapter("an auditor, with chain.json and a bitcoind only");
-        let audit = self.audit()?;
+        let audit = audit(&self.chain)?;
         self.summary(&audit)
     }
 
@@ -279,22 +275,6 @@ impl Story {
             Err(tacit_wallet::api::ApiError::NotFound { .. }) => Ok(false),
             Err(error) => Err(error.into()),
         }
-    }
-
-    fn audit(&self) -> anyhow::Result<Value> {
-        let output = Command::new(std::env::current_exe()?)
-            .args(["audit", "--strict", "--json", "--log", "warn", "--chain"])
-            .arg(self.chain.chain_file())
-            .args(["--bitcoind-url", &self.chain.bitcoind.url(), "--cookie-file"])
-            .arg(self.chain.bitcoind.cookie_file())
-            .output()?;
-        ensure!(
-            output.status.success(),
-            "the audit ended with {}: {}",
-            output.status,
-            String::from_utf8_lossy(&output.stderr)
-        );
-        Ok(serde_json::from_slice(&output.stdout)?)
     }
 
     fn summary(self, audit: &Value) -> anyhow::Result<Summary> {

@@ -1,7 +1,6 @@
 //! The story, chapter by chapter.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -27,6 +26,7 @@ use tacit_wallet::api::{NodeApi, Range, SyncState, WithdrawalQuery, WithdrawalSt
 
 use super::people::{Person, Timed};
 use super::summary::{Balances, ReserveFigures, Roots, Summary, Txids};
+use super::{audit, chapter};
 use crate::local::{LocalChain, LocalOptions, NodeProcess};
 use crate::progress::Bars;
 use crate::rpc::client::RpcClient;
@@ -60,10 +60,6 @@ pub(super) struct Story {
     bob: Person,
     operator: Person,
     prover: Timed,
-}
-
-fn chapter(text: &str) {
-    println!("• {text}");
 }
 
 /// The middle value.
@@ -125,7 +121,8 @@ impl Story {
         self.pay()?;
         let (payout, bob_on_bitcoin) = self.withdraw()?;
         chapter("an auditor, with chain.json and a bitcoind only");
-        let audit = self.audit()?;
+        self.settle()?;
+        let audit = audit(&self.chain)?;
         chapter("Alice loses her disk and restores her wallet from 24 words");
         let alice_restored = self.restore()?;
         self.summary(deposits, payout, bob_on_bitcoin, alice_restored, &audit)
@@ -251,23 +248,6 @@ impl Story {
         let sats = output.txout.value.to_sat();
         println!("    the vault paid {sats} sat in {}", paid.txid);
         Ok((paid.txid.to_string(), sats))
-    }
-
-    fn audit(&mut self) -> anyhow::Result<Value> {
-        self.settle()?;
-        let output = Command::new(std::env::current_exe()?)
-            .args(["audit", "--strict", "--json", "--log", "warn", "--chain"])
-            .arg(self.chain.chain_file())
-            .args(["--bitcoind-url", &self.chain.bitcoind.url(), "--cookie-file"])
-            .arg(self.chain.bitcoind.cookie_file())
-            .output()?;
-        ensure!(
-            output.status.success(),
-            "the audit ended with {}: {}",
-            output.status,
-            String::from_utf8_lossy(&output.stderr)
-        );
-        Ok(serde_json::from_slice(&output.stdout)?)
     }
 
     fn restore(&mut self) -> anyhow::Result<u64> {
