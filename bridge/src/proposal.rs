@@ -97,6 +97,7 @@ impl Proposal {
             change_script: change,
             top_up: Amount::ZERO,
             p2a,
+            handover: None,
         })?;
         let mut deposits: Vec<Registration> = selection
             .deposits

@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use bitcoin::{OutPoint, Txid};
 use tacit_protocol::peg::anchor::AnchorPlanError;
-use tacit_protocol::peg::{AnchorKeys, AnchorTip, FeeRate};
+use tacit_protocol::peg::{AnchorStep, AnchorTip, FeeRate};
 use thiserror::Error;
 
 use crate::chain_link::Fate;
@@ -133,9 +133,7 @@ pub struct PublisherConfig {
     pub client: Arc<dyn BitcoinClient>,
     /// Where intents are written down.
     pub journal: Arc<dyn Journal>,
-    /// The keys in the anchor's script.
-    pub keys: AnchorKeys,
-    /// The secret behind `keys.anchor`.
+    /// The sequencer's secret, which spends anchors.
     pub anchor_key: Arc<SigningKey>,
     /// The secret of the operator's coins.
     pub operator_key: Arc<SigningKey>,
@@ -193,7 +191,8 @@ impl Publisher {
         Ok(self.load(&outpoint_key(PREFIX, tip))?.map(|entry| entry.payload))
     }
 
-    /// Publishes `payload` on top of `tip`, which is confirmed. Asking again is harmless.
+    /// Publishes `payload` on top of `tip`, which is confirmed and has the first of the keys in its script.
+    /// Asking again is harmless.
     ///
     /// # Errors
     /// [`PublishError`]. If it is the client's, the intent may be written down and [`Self::tend`]
@@ -201,6 +200,7 @@ impl Publisher {
     pub fn publish(
         &self,
         tip: &AnchorTip,
+        keys: &AnchorStep,
         payload: &[u8],
         height: u32,
         rate: FeeRate,
@@ -211,12 +211,14 @@ impl Publisher {
             Some(entry) if entry.payload == payload => entry,
             Some(_) => return Err(PublishError::OtherPayload(tip.outpoint)),
             None => {
-                if tip.txout.script_pubkey != self.config.keys.script_pubkey() {
+                let ours = keys.own.anchor == self.config.anchor_key.public_key();
+                if !ours || tip.txout.script_pubkey != keys.own.script_pubkey() {
                     return Err(PublishError::ForeignTip(tip.outpoint));
                 }
                 // Before the chain moves on through what this tip came from.
                 self.settle(tip.outpoint, height)?;
-                let entry = Entry::plan(&self.config, tip.clone(), payload.to_vec(), rate, height, coins)?;
+                let at = (tip.clone(), *keys);
+                let entry = Entry::plan(&self.config, at, payload.to_vec(), rate, height, coins)?;
                 self.store(&key, &entry, coins)?;
                 self.step(Step::Journalled);
                 entry

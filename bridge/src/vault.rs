@@ -31,7 +31,7 @@ mod snapshot;
 
 use entry::{Entry, Signed};
 pub use report::{VaultError, VaultReport, VaultState};
-pub use snapshot::{VaultSnapshot, VaultView, ViewError};
+pub use snapshot::{Handovers, VaultSnapshot, VaultView, ViewError};
 
 /// What journal keys of vault transactions start with.
 const PREFIX: &[u8] = b"vault/";

@@ -3,7 +3,7 @@
 //! ```text
 //!   registered ──► confirming n/k ──► ready ──► swept ──► credited
 //!        ▲               │              │
-//!        └── vanished ◄──┘ (reorg)      └──► near its refund ──► spent elsewhere (refunded)
+//!        └── vanished ◄──┘ (reorg)      └──► near its refund, or too late ──► spent elsewhere (refunded)
 //! ```
 //!
 //! A registration names a confirmed output and the terms that its script commits to; it is checked
@@ -111,6 +111,43 @@ pub trait DepositView {
     fn swept(&self, outpoint: &OutPoint) -> Result<Option<SweptView>, ViewError>;
 }
 
+/// For how long deposits to a federation count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tenure {
+    /// The federation's key.
+    pub federation: XOnlyPublicKey,
+    /// What it leaves behind; `None` while it is in office.
+    pub ended: Option<Ended>,
+}
+
+/// How long a federation that was replaced still takes deposits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// The last height at which a deposit to it may confirm.
+    pub confirmed_until: u32,
+    /// The last height at which its members still have their shares; only those of the federation right
+    /// before the one in office sweep at all.
+    pub swept_until: u32,
+}
+
+/// The federations that a chain had so far.
+pub trait Tenures: Send + Sync {
+    /// All of them, the one in office first.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    fn tenures(&self) -> Result<Vec<Tenure>, ViewError>;
+}
+
+impl Tenures for XOnlyPublicKey {
+    fn tenures(&self) -> Result<Vec<Tenure>, ViewError> {
+        Ok(vec![Tenure {
+            federation: *self,
+            ended: None,
+        }])
+    }
+}
+
 /// Where a registered deposit stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DepositStatus {
@@ -125,6 +162,11 @@ pub enum DepositStatus {
     Ready,
     /// Too near its refund to be swept; the depositor can take it back at this height.
     NearRefund {
+        /// The first height whose block may hold the refund.
+        refund_height: u32,
+    },
+    /// Made to a federation that was replaced, too late for it to be swept; as [`Self::NearRefund`].
+    TooLate {
         /// The first height whose block may hold the refund.
         refund_height: u32,
     },
@@ -159,7 +201,7 @@ pub struct DepositReport {
 pub struct Watcher {
     client: Arc<dyn BitcoinClient>,
     journal: Arc<dyn Journal>,
-    federation: XOnlyPublicKey,
+    tenures: Arc<dyn Tenures>,
     timelock: u16,
     depth: u32,
 }
@@ -167,21 +209,26 @@ pub struct Watcher {
 impl Watcher {
     /// A watcher of the deposits of one chain.
     #[must_use]
-    pub fn new(client: Arc<dyn BitcoinClient>, journal: Arc<dyn Journal>, genesis: &Genesis) -> Self {
+    pub fn new(
+        client: Arc<dyn BitcoinClient>,
+        journal: Arc<dyn Journal>,
+        tenures: Arc<dyn Tenures>,
+        genesis: &Genesis,
+    ) -> Self {
         Self {
             client,
             journal,
-            federation: genesis.federation_key,
+            tenures,
             timelock: genesis.refund_timelock,
             depth: u32::from(genesis.finality_depth),
         }
     }
 
-    /// The terms that a registration claims.
+    /// The terms that a registration claims, of a deposit to this federation.
     #[must_use]
-    pub fn terms(&self, registration: &Registration) -> DepositTerms {
+    pub fn terms(&self, federation: XOnlyPublicKey, registration: &Registration) -> DepositTerms {
         DepositTerms {
-            federation: self.federation,
+            federation,
             inner: registration.inner,
             refund: registration.refund,
             timelock: self.timelock,
@@ -213,15 +260,19 @@ impl Watcher {
                 DepositError::NotFound(outpoint)
             });
         };
-        if !self.terms(&registration).matches(&unspent.txout.script_pubkey) {
-            return Err(DepositError::Terms(outpoint));
-        }
+        let script = &unspent.txout.script_pubkey;
+        let tenures = self.tenures.tenures()?;
+        let federation = tenures
+            .iter()
+            .map(|tenure| tenure.federation)
+            .find(|federation| self.terms(*federation, &registration).matches(script))
+            .ok_or(DepositError::Terms(outpoint))?;
         let amount =
             Amount::from_sat(unspent.txout.value.to_sat()).map_err(|_| DepositError::NotFound(outpoint))?;
         if amount.to_sat() < MIN_DEPOSIT {
             return Err(DepositError::TooSmall { outpoint, amount });
         }
-        let record = Record::new(registration, amount);
+        let record = Record::new(registration, federation, amount);
         self.journal.put(&key, &record.encode())?;
         Ok(amount)
     }
@@ -275,7 +326,7 @@ impl Watcher {
             }
             let report = self.look(&key, &mut record, tip, view)?;
             if report.status == DepositStatus::Ready {
-                let terms = self.terms(&record.registration);
+                let terms = self.terms(record.federation, &record.registration);
                 let outpoint = record.registration.outpoint;
                 coins.push(DepositCoin {
                     outpoint,
@@ -313,9 +364,10 @@ impl Watcher {
                 record.closed = tip.saturating_sub(since) >= FORGET_AFTER;
             }
             DepositStatus::Swept { .. } | DepositStatus::Credited { .. } | DepositStatus::Vanished => {}
-            DepositStatus::Confirming { .. } | DepositStatus::Ready | DepositStatus::NearRefund { .. } => {
-                record.gone_since = None
-            }
+            DepositStatus::Confirming { .. }
+            | DepositStatus::Ready
+            | DepositStatus::NearRefund { .. }
+            | DepositStatus::TooLate { .. } => record.gone_since = None,
         }
         if *record != old {
             self.journal.put(key, &record.encode())?;
@@ -356,10 +408,26 @@ impl Watcher {
         };
         Ok(if refund_height <= tip.saturating_add(REFUND_MARGIN) {
             DepositStatus::NearRefund { refund_height }
+        } else if self.is_too_late(record.federation, height, tip)? {
+            DepositStatus::TooLate { refund_height }
         } else if depth < needed {
             DepositStatus::Confirming { depth, needed }
         } else {
             DepositStatus::Ready
+        })
+    }
+
+    /// Whether nobody will sweep a deposit to this federation that confirmed at `height`.
+    fn is_too_late(&self, federation: XOnlyPublicKey, height: u32, tip: u32) -> Result<bool, DepositError> {
+        let tenures = self.tenures.tenures()?;
+        let last = tenures
+            .iter()
+            .take(2)
+            .find(|tenure| tenure.federation == federation);
+        Ok(match last.map(|tenure| tenure.ended) {
+            Some(None) => false,
+            Some(Some(ended)) => height > ended.confirmed_until || tip > ended.swept_until,
+            None => true,
         })
     }
 

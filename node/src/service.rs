@@ -271,7 +271,7 @@ impl NodeApi for Service {
     }
 
     fn supply(&self) -> Result<Supply, ApiError> {
-        views::supply(&*self.store, self.rules.params())
+        views::supply(&*self.store)
     }
 
     fn find_deposits(&self, scripts: &[ScriptBuf]) -> Result<Vec<FoundDeposit>, ApiError> {

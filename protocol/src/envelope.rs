@@ -42,7 +42,7 @@ pub enum EnvelopeKind {
     ForcedTransfer,
     /// The claim of a swept deposit that must be credited without the sequencer's will.
     DepositClaim,
-    /// Reserved: the keys of a new federation.
+    /// The keys of the federation that comes next.
     Epoch,
 }
 

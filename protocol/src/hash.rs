@@ -136,6 +136,10 @@ pub enum Label {
     ExitKey,
     /// Message that raises a withdrawal's fee limit.
     RaiseFee,
+    /// Hash of a federation epoch.
+    Epoch,
+    /// Message by which one epoch hands the vault over to the next.
+    Succession,
     /// Weights of batched proof verification.
     Weights,
     /// Digest of a circuit.
@@ -175,6 +179,8 @@ impl Label {
             Self::Receipt => "TacitReceipt",
             Self::ExitKey => "TacitExitKey",
             Self::RaiseFee => "TacitRaiseFee",
+            Self::Epoch => "TacitEpoch",
+            Self::Succession => "TacitSuccession",
             Self::Weights => "TacitWeights",
             Self::Circuit => "TacitCircuit",
             Self::KeyFile => "TacitKeyFile",

@@ -39,6 +39,8 @@ pub(crate) struct Sources<'a> {
     pub(crate) deposits: &'a [Creditable],
     /// What the batch has to begin with.
     pub(crate) forced: &'a Forced,
+    /// Whether an empty batch is wanted if there is nothing to put in.
+    pub(crate) heartbeat: bool,
 }
 
 /// A choice.
@@ -154,7 +156,7 @@ pub(crate) fn draft(sources: &Sources<'_>, tip: &State) -> Result<Draft, KvError
         targets,
         mut anchors,
     } = chosen;
-    if transfers.is_empty() && deposits.is_empty() {
+    if transfers.is_empty() && deposits.is_empty() && !sources.heartbeat {
         return Ok(draft);
     }
     if anchors.is_empty() {

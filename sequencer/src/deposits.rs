@@ -9,8 +9,9 @@ use std::collections::BTreeSet;
 use bitcoin::{OutPoint, XOnlyPublicKey};
 use tacit_protocol::batch::DepositClaim;
 use tacit_protocol::kv::{KvError, KvRead};
-use tacit_protocol::params::Genesis;
+use tacit_protocol::params::ChainParams;
 use tacit_protocol::{Amount, F};
+use tacit_verifier::chain::handover::deposit_matches;
 use tacit_verifier::chain::table;
 
 /// What a depositor registered.
@@ -92,7 +93,7 @@ impl Uncredited {
     pub(crate) fn creditable(
         &self,
         view: &dyn KvRead,
-        genesis: &Genesis,
+        params: &ChainParams,
         height: u32,
         register: &dyn Registrations,
         limit: usize,
@@ -105,14 +106,14 @@ impl Uncredited {
             let Some(swept) = table::swept(view, sweep)? else {
                 continue;
             };
-            if swept.credited.is_some() || !genesis.is_deep(swept.height, height) {
+            if swept.credited.is_some() || !params.genesis().is_deep(swept.height, height) {
                 continue;
             }
             let Some(Registration { inner, refund }) = register.find(&swept.outpoint)? else {
                 continue;
             };
             // A wrong registration would make the whole batch invalid.
-            if genesis.deposit_terms(inner, refund).matches(&swept.script) {
+            if deposit_matches(view, params, &swept, (inner, refund))? {
                 let claim = DepositClaim { sweep, inner, refund };
                 found.push(Creditable {
                     claim,

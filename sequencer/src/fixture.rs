@@ -394,6 +394,7 @@ impl Chain {
 
     /// A deposit of 100,000 sat in output `n`, for the note of `inner`.
     pub(crate) fn deposit(&self, n: u64, inner: u64, register: bool) -> DepositCoin {
+        let genesis = world().rules.params().genesis();
         let (inner, refund, at) = (F::from(inner), key(4), outpoint(n));
         if register {
             let registration = Registration { inner, refund };
@@ -402,7 +403,7 @@ impl Chain {
         DepositCoin {
             outpoint: at,
             amount: sats(100_000),
-            terms: world().rules.params().genesis().deposit_terms(inner, refund),
+            terms: genesis.deposit_terms(genesis.federation_key, inner, refund),
         }
     }
 
@@ -435,6 +436,7 @@ impl Chain {
             change_script: &own,
             top_up: Amount::ZERO,
             p2a: false,
+            handover: None,
         };
         let unsigned = plan_vault_tx(&plan).expect("a valid plan");
         TxInput::new(unsigned.tx().clone(), unsigned.prevouts().to_vec()).expect("one output per input")

@@ -314,6 +314,7 @@ fn lies(liar: &Coordinator<'_>, deposit: OutPoint) -> anyhow::Result<()> {
 
     let genesis = liar.setting.chain().params().genesis();
     let terms = genesis.deposit_terms(
+        genesis.federation_key,
         F::from(7u64),
         SigningKey::from_bytes(&[8; 32]).context("a key")?.public_key(),
     );

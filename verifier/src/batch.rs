@@ -15,7 +15,7 @@ use tacit_protocol::transfer::TransferId;
 use thiserror::Error;
 
 use crate::chain::forced::Position;
-use crate::chain::{records, table};
+use crate::chain::{handover, records, table};
 use crate::groth16::{self, Proof};
 use crate::rules::Rules;
 use crate::transfer::{TransferError, verify_transfers};
@@ -213,7 +213,7 @@ fn resolve_deposit(
     if !genesis.is_deep(swept.height, height) {
         return Err(BatchError::ShallowDeposit(index));
     }
-    if genesis.deposit_terms(claim.inner, claim.refund).script_pubkey() != swept.script {
+    if !handover::deposit_matches(kv, rules.params(), &swept, (claim.inner, claim.refund))? {
         return Err(BatchError::DepositTerms(index));
     }
     Ok(Credit {

@@ -18,6 +18,7 @@ use crate::rules::Rules;
 
 mod anchors;
 pub mod forced;
+pub mod handover;
 pub mod records;
 mod requests;
 mod reserves;
@@ -27,6 +28,7 @@ mod vaults;
 pub use reserves::{Reserves, reserves};
 pub use vaults::VaultStateView;
 
+use handover::AnchorHead;
 use records::{Cursor, Place, Tip};
 
 /// Blocks for which undo data is kept.
@@ -69,17 +71,7 @@ pub fn genesis(kv: &dyn KvRead, params: &ChainParams) -> Result<Delta, KvError> 
             hash: genesis.start_hash,
         },
     );
-    let anchor = TxOut {
-        value: tacit_protocol::peg::anchor::ANCHOR_AMOUNT,
-        script_pubkey: genesis.anchor_keys().script_pubkey(),
-    };
-    table::put_anchor_tip(
-        &mut overlay,
-        &Tip {
-            outpoint: genesis.anchor,
-            txout: anchor,
-        },
-    );
+    handover::genesis(&mut overlay, genesis);
     let vault = TxOut {
         value: bitcoin::Amount::from_sat(genesis.vault_amount.to_sat()),
         script_pubkey: genesis.vault_keys().script_pubkey(),
@@ -110,6 +102,7 @@ pub fn connect(kv: &dyn KvRead, rules: &Rules, block: &BlockInput) -> Result<Del
     for (index, tx) in (0u32..).zip(&block.txs) {
         connect_tx(&mut overlay, rules, block, tx)?;
         requests::connect(&mut overlay, rules, block.height, index, tx)?;
+        handover::announce(&mut overlay, rules.params(), block.height, tx)?;
     }
     table::put_cursor(
         &mut overlay,
@@ -183,7 +176,12 @@ fn require_cursor(kv: &dyn KvRead) -> Result<Cursor, KvError> {
 
 /// The tip stored by `read`, which genesis wrote.
 fn require_tip(tip: Result<Option<Tip>, KvError>) -> Result<Tip, KvError> {
-    tip?.ok_or_else(|| KvError::corrupt(b"P", "a tip is missing"))
+    tip?.ok_or_else(|| KvError::corrupt(b"Q", "the vault tip is missing"))
+}
+
+/// The head of the anchor chain, which genesis wrote.
+fn require_head(kv: &dyn KvRead) -> Result<AnchorHead, KvError> {
+    table::anchor_head(kv)?.ok_or_else(|| KvError::corrupt(b"P", "the anchor tip is missing"))
 }
 
 fn connect_tx(
@@ -202,7 +200,7 @@ fn connect_tx(
     if spends(require_tip(table::vault_tip(kv))?.outpoint) {
         vaults::connect(kv, rules.params(), tx, place())?;
     }
-    if spends(require_tip(table::anchor_tip(kv))?.outpoint) {
+    if spends(require_head(kv)?.tip.outpoint) {
         anchors::connect(kv, rules, tx, &place())?;
     }
     Ok(())

@@ -89,9 +89,8 @@ impl Wallet {
 
     pub(crate) fn deposit_terms(&self, index: u32) -> DepositTerms {
         let refund = self.refund_keypair(index).x_only_public_key().0;
-        self.params
-            .genesis()
-            .deposit_terms(deposit_inner(&self.keys, index), refund)
+        let genesis = self.params.genesis();
+        genesis.deposit_terms(genesis.federation_key, deposit_inner(&self.keys, index), refund)
     }
 
     fn refund_keypair(&self, index: u32) -> Keypair {

@@ -7,7 +7,8 @@ use bitcoin::secp256k1::schnorr::Signature;
 use bitcoin::{OutPoint, Transaction, Txid};
 use tacit_protocol::encoding::{DecodeError, Reader};
 use tacit_protocol::peg::anchor::{AnchorPlan, CommitReveal, plan_commit_reveal};
-use tacit_protocol::peg::{AnchorTip, Coin, FeeRate};
+use tacit_protocol::peg::exit::read_x_only;
+use tacit_protocol::peg::{AnchorKeys, AnchorStep, AnchorTip, Coin, FeeRate};
 
 use super::{AnchorReport, AnchorState, PublishError, PublisherConfig};
 use crate::chain_link::Fate;
@@ -18,7 +19,7 @@ use crate::journal::{
 };
 
 /// Version of the entry's layout.
-const LAYOUT: u8 = 1;
+const LAYOUT: u8 = 2;
 
 /// The inputs of a reveal that belong to the anchor: the tip and the commit.
 const ANCHOR_INPUTS: usize = 2;
@@ -27,6 +28,8 @@ const ANCHOR_INPUTS: usize = 2;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
     pub(super) tip: AnchorTip,
+    /// The keys of the tip and of the next anchor.
+    pub(super) keys: AnchorStep,
     pub(super) payload: Vec<u8>,
     /// The coins that the commit spends.
     pub(super) coins: Vec<Coin>,
@@ -47,7 +50,7 @@ impl Entry {
     /// Plans and signs a new anchor.
     pub(super) fn plan(
         config: &PublisherConfig,
-        tip: AnchorTip,
+        (tip, keys): (AnchorTip, AnchorStep),
         payload: Vec<u8>,
         rate: FeeRate,
         height: u32,
@@ -56,7 +59,7 @@ impl Entry {
         let pool = coins.spendable();
         let plan = AnchorPlan {
             tip: &tip,
-            keys: &config.keys,
+            keys: &keys,
             payload: &payload,
             coins: &pool,
             rate,
@@ -77,6 +80,7 @@ impl Entry {
         let (commit, reveal) = (sign_commit(config, &unsigned), sign_reveal(config, &unsigned));
         Ok(Self {
             tip,
+            keys,
             payload,
             coins,
             rate,
@@ -98,7 +102,7 @@ impl Entry {
         coins: &CoinBook,
     ) -> Result<Self, PublishError> {
         let superseded = self.versions();
-        let planned = Self::plan(config, self.tip, self.payload, rate, height, coins)?;
+        let planned = Self::plan(config, (self.tip, self.keys), self.payload, rate, height, coins)?;
         Ok(Self {
             superseded,
             ..planned
@@ -115,7 +119,7 @@ impl Entry {
     ) -> Result<Self, PublishError> {
         let plan = AnchorPlan {
             tip: &self.tip,
-            keys: &config.keys,
+            keys: &self.keys,
             payload: &self.payload,
             coins: &self.coins,
             rate: self.rate,
@@ -175,6 +179,7 @@ impl Entry {
         let mut out = vec![LAYOUT];
         put_outpoint(&mut out, &self.tip.outpoint);
         put_txout(&mut out, &self.tip.txout);
+        put_step(&mut out, &self.keys);
         put_bytes(&mut out, &self.payload);
         put_coins(&mut out, &self.coins);
         out.extend_from_slice(&self.rate.sat_per_kwu().to_le_bytes());
@@ -202,6 +207,7 @@ impl Entry {
                 outpoint: read_outpoint(reader)?,
                 txout: read_txout(reader)?,
             },
+            keys: read_step(reader)?,
             payload: read_bytes(reader)?.to_vec(),
             coins: read_coins(reader)?,
             rate: FeeRate::from_sat_per_kwu(reader.u32()?),
@@ -215,6 +221,28 @@ impl Entry {
         reader.clone().finish()?;
         Ok(entry)
     }
+}
+
+/// Appends the keys of a step; both anchors have one sequencer and one timelock.
+fn put_step(out: &mut Vec<u8>, step: &AnchorStep) {
+    for key in [&step.own.anchor, &step.own.federation, &step.next.federation] {
+        out.extend_from_slice(&key.serialize());
+    }
+    out.extend_from_slice(&step.own.takeover_timelock.to_le_bytes());
+}
+
+fn read_step(reader: &mut Reader<'_>) -> Result<AnchorStep, DecodeError> {
+    let (anchor, own, next) = (read_x_only(reader)?, read_x_only(reader)?, read_x_only(reader)?);
+    let takeover_timelock = reader.u16()?;
+    let keys = |federation| AnchorKeys {
+        anchor,
+        federation,
+        takeover_timelock,
+    };
+    Ok(AnchorStep {
+        own: keys(own),
+        next: keys(next),
+    })
 }
 
 fn sign_commit(config: &PublisherConfig, unsigned: &CommitReveal) -> Transaction {

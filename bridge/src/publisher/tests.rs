@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bitcoin::{Amount, OutPoint, ScriptBuf, Transaction};
-use tacit_protocol::peg::{AnchorOutcome, FeeRate, classify_anchor_spend};
+use tacit_protocol::peg::{AnchorOutcome, AnchorStep, FeeRate, classify_anchor_spend};
 
 use super::{AnchorReport, AnchorState, PREFIX, PublishError, Publisher, PublisherConfig, Step};
 use crate::client::{BitcoinClient, ClientError};
@@ -15,12 +15,15 @@ fn config(world: &World) -> PublisherConfig {
     PublisherConfig {
         client: world.chain.clone(),
         journal: world.journal.clone(),
-        keys: anchor_keys(),
         anchor_key: Arc::new(anchor_key()),
         operator_key: Arc::new(operator()),
         depth: 2,
         bump_after: 3,
     }
+}
+
+fn step() -> AnchorStep {
+    AnchorStep::within(anchor_keys())
 }
 
 fn publisher(world: &World) -> Publisher {
@@ -30,7 +33,7 @@ fn publisher(world: &World) -> Publisher {
 fn publish(world: &mut World, payload: &[u8]) -> AnchorReport {
     let (tip, height) = (world.anchor_tip.clone(), world.coins.height());
     publisher(world)
-        .publish(&tip, payload, height, rate(), &mut world.coins)
+        .publish(&tip, &step(), payload, height, rate(), &mut world.coins)
         .unwrap()
 }
 
@@ -67,7 +70,7 @@ fn the_same_tip_sends_the_same_bytes_and_refuses_others() {
     let again = publish(&mut world, b"payload");
     assert_eq!((again.commit, again.reveal), (first.commit, first.reveal));
     let (tip, height) = (world.anchor_tip.clone(), world.coins.height());
-    let other = publisher(&world).publish(&tip, b"another", height, rate(), &mut world.coins);
+    let other = publisher(&world).publish(&tip, &step(), b"another", height, rate(), &mut world.coins);
     assert_eq!(other, Err(PublishError::OtherPayload(tip.outpoint)));
     let kept = publisher(&world).payload_in_flight(&tip.outpoint).unwrap();
     assert_eq!(kept, Some(b"payload".to_vec()));
@@ -78,7 +81,7 @@ fn a_foreign_tip_is_refused() {
     let mut world = World::new();
     world.anchor_tip.txout.script_pubkey = operator().output_script();
     let (tip, height) = (world.anchor_tip.clone(), world.coins.height());
-    let refused = publisher(&world).publish(&tip, b"payload", height, rate(), &mut world.coins);
+    let refused = publisher(&world).publish(&tip, &step(), b"payload", height, rate(), &mut world.coins);
     assert_eq!(refused, Err(PublishError::ForeignTip(tip.outpoint)));
     assert!(
         world.journal.list(PREFIX).unwrap().is_empty(),
@@ -92,7 +95,7 @@ fn a_crash_before_the_first_byte_is_sent_loses_nothing() {
     let down = ClientError::Starting("down".to_owned());
     world.chain.fail(Some(down.clone()));
     let (tip, height) = (world.anchor_tip.clone(), world.coins.height());
-    let failed = publisher(&world).publish(&tip, b"payload", height, rate(), &mut world.coins);
+    let failed = publisher(&world).publish(&tip, &step(), b"payload", height, rate(), &mut world.coins);
     assert_eq!(failed, Err(PublishError::Client(down)));
     world.chain.fail(None);
     let reports = tend(&mut world, tip.outpoint, rate());
@@ -118,7 +121,7 @@ fn steps_are_observed_in_order_and_the_journal_comes_first() {
     let (tip, height) = (world.anchor_tip.clone(), world.coins.height());
     let publisher = Publisher::new(config(&world)).with_observer(Box::new(observer));
     publisher
-        .publish(&tip, b"payload", height, rate(), &mut world.coins)
+        .publish(&tip, &step(), b"payload", height, rate(), &mut world.coins)
         .unwrap();
     assert!(journalled.load(Ordering::SeqCst));
 }

@@ -5,7 +5,7 @@
 
 use bitcoin::{Script, ScriptBuf, XOnlyPublicKey};
 use tacit_protocol::peg::vault::{DepositCoin, VaultKeys};
-use tacit_protocol::peg::{VaultContext, VaultTip, WithdrawalView};
+use tacit_protocol::peg::{AnchorKeys, EpochHash, VaultContext, VaultTip, WithdrawalView};
 use thiserror::Error;
 
 /// Why the state cannot be read.
@@ -25,6 +25,17 @@ pub trait VaultView: Send + Sync {
     fn snapshot(&self) -> Result<VaultSnapshot, ViewError>;
 }
 
+/// What may be handed over at present.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Handovers {
+    /// Epochs announced as the next one, deep enough to be acted on: hash and the vault's script.
+    pub announced: Vec<(EpochHash, ScriptBuf)>,
+    /// Why the anchor chain may begin anew, if it may.
+    pub reset: Option<String>,
+    /// The timelock in the script of anchors.
+    pub takeover_timelock: u16,
+}
+
 /// What the vault's operator and its signers have to know, as of one block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VaultSnapshot {
@@ -36,6 +47,7 @@ pub struct VaultSnapshot {
     withdrawals: Vec<(u64, WithdrawalView)>,
     halted: Option<String>,
     refresh_due: bool,
+    handovers: Handovers,
 }
 
 impl VaultSnapshot {
@@ -60,6 +72,7 @@ impl VaultSnapshot {
             withdrawals,
             halted: None,
             refresh_due: false,
+            handovers: Handovers::default(),
         }
     }
 
@@ -75,6 +88,19 @@ impl VaultSnapshot {
     pub fn due_for_refresh(mut self) -> Self {
         self.refresh_due = true;
         self
+    }
+
+    /// The same state in which this may be handed over.
+    #[must_use]
+    pub fn with_handovers(mut self, handovers: Handovers) -> Self {
+        self.handovers = handovers;
+        self
+    }
+
+    /// What may be handed over.
+    #[must_use]
+    pub fn handovers(&self) -> &Handovers {
+        &self.handovers
     }
 
     /// Whether the vault should be moved although there is nothing to sweep or pay.
@@ -127,6 +153,23 @@ impl VaultContext for VaultSnapshot {
 
     fn vault_script(&self) -> &Script {
         &self.script
+    }
+
+    fn successor_script(&self, epoch: &EpochHash) -> Option<ScriptBuf> {
+        let announced = self.handovers.announced.iter();
+        announced
+            .filter(|(hash, _)| hash == epoch)
+            .map(|(_, script)| script.clone())
+            .next()
+    }
+
+    fn anchor_script(&self, sequencer: &XOnlyPublicKey) -> ScriptBuf {
+        let keys = AnchorKeys {
+            anchor: *sequencer,
+            federation: self.vault.federation,
+            takeover_timelock: self.handovers.takeover_timelock,
+        };
+        keys.script_pubkey()
     }
 
     fn withdrawal(&self, index: u64) -> Option<WithdrawalView> {

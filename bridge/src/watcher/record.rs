@@ -3,18 +3,21 @@
 use bitcoin::hashes::Hash;
 use bitcoin::{BlockHash, OutPoint, XOnlyPublicKey};
 use tacit_protocol::encoding::{Decode, DecodeError, Encode, Reader};
+use tacit_protocol::peg::exit::read_x_only;
 use tacit_protocol::{Amount, field};
 
 use super::Registration;
 use crate::journal::{JournalError, read_outpoint};
 
 /// Version of the record's layout.
-const LAYOUT: u8 = 1;
+const LAYOUT: u8 = 2;
 
 /// A registered deposit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Record {
     pub(super) registration: Registration,
+    /// The federation it was made to.
+    pub(super) federation: XOnlyPublicKey,
     pub(super) amount: Amount,
     /// The block it was last seen in.
     pub(super) block: Option<BlockHash>,
@@ -25,9 +28,10 @@ pub(super) struct Record {
 }
 
 impl Record {
-    pub(super) fn new(registration: Registration, amount: Amount) -> Self {
+    pub(super) fn new(registration: Registration, federation: XOnlyPublicKey, amount: Amount) -> Self {
         Self {
             registration,
+            federation,
             amount,
             block: None,
             gone_since: None,
@@ -39,6 +43,7 @@ impl Record {
         let mut out = vec![LAYOUT];
         out.extend_from_slice(&field::to_bytes(&self.registration.inner));
         out.extend_from_slice(&self.registration.refund.serialize());
+        out.extend_from_slice(&self.federation.serialize());
         self.amount.encode_to(&mut out);
         out.push(u8::from(self.block.is_some()));
         if let Some(block) = &self.block {
@@ -63,8 +68,8 @@ impl Record {
             return Err(DecodeError::Unknown("layout of a deposit's record"));
         }
         let inner = reader.field()?;
-        let refund = XOnlyPublicKey::from_slice(&reader.array::<32>()?)
-            .map_err(|_| DecodeError::BadPoint("refund key"))?;
+        let refund = read_x_only(reader)?;
+        let federation = read_x_only(reader)?;
         let amount = Amount::decode_from(reader)?;
         let block = if flag(reader)? {
             Some(BlockHash::from_byte_array(reader.array()?))
@@ -81,6 +86,7 @@ impl Record {
         };
         Ok(Self {
             registration,
+            federation,
             amount,
             block,
             gone_since,

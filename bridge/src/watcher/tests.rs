@@ -1,6 +1,7 @@
 //! Deposits are taken only when the chain agrees, and their status follows it.
 
 use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 
 use bitcoin::hashes::Hash;
 use bitcoin::{Amount, BlockHash, OutPoint, ScriptBuf, Txid};
@@ -8,8 +9,8 @@ use tacit_protocol::F;
 use tacit_protocol::params::{FeeTable, Genesis, RULES_VERSION};
 
 use super::{
-    DepositError, DepositStatus, DepositView, FORGET_AFTER, PREFIX, REFUND_MARGIN, Registration, SweptView,
-    Watcher,
+    DepositError, DepositStatus, DepositView, Ended, FORGET_AFTER, PREFIX, REFUND_MARGIN, Registration,
+    SweptView, Tenure, Tenures, Watcher,
 };
 use crate::client::BitcoinClient;
 use crate::fixture::{World, anchor_key, federation, key, terms};
@@ -47,7 +48,12 @@ fn genesis(world: &World) -> Genesis {
 }
 
 fn watcher(world: &World) -> Watcher {
-    Watcher::new(world.chain.clone(), world.journal.clone(), &genesis(world))
+    Watcher::new(
+        world.chain.clone(),
+        world.journal.clone(),
+        Arc::new(federation().public_key()),
+        &genesis(world),
+    )
 }
 
 fn registration(tag: u8, outpoint: OutPoint) -> Registration {
@@ -228,4 +234,73 @@ fn records_are_read_strictly() {
         watcher.status(&outpoint, &View::default()),
         Err(DepositError::Journal(_))
     ));
+}
+
+/// Federations whose tenures a test decides.
+#[derive(Default)]
+struct Rotations(Mutex<Vec<Tenure>>);
+
+impl Tenures for Rotations {
+    fn tenures(&self) -> Result<Vec<Tenure>, ViewError> {
+        Ok(self.0.lock().unwrap().clone())
+    }
+}
+
+#[test]
+fn a_deposit_to_a_federation_that_handed_over_is_swept_for_a_while_and_held_then() {
+    let mut world = World::new();
+    let outpoint = world.deposit(21, 50_000).outpoint;
+    let confirmed = world.chain.chain_info().unwrap().height;
+    let rotations = Arc::new(Rotations::default());
+    let watcher = Watcher::new(
+        world.chain.clone(),
+        world.journal.clone(),
+        rotations.clone(),
+        &genesis(&world),
+    );
+    let tenure = |federation: u8, ended: Option<(u32, u32)>| Tenure {
+        federation: key(federation).public_key(),
+        ended: ended.map(|(confirmed_until, swept_until)| Ended {
+            confirmed_until,
+            swept_until,
+        }),
+    };
+    let set = |tenures: &[Tenure]| *rotations.0.lock().unwrap() = tenures.to_vec();
+    set(&[tenure(9, None)]);
+    let foreign = watcher.register(registration(21, outpoint));
+    assert_eq!(foreign, Err(DepositError::Terms(outpoint)));
+    // Key 3 is the federation of the deposit: in office, then replaced.
+    set(&[tenure(3, None)]);
+    watcher.register(registration(21, outpoint)).unwrap();
+    world.chain.mine(2);
+    let tip = confirmed + 2;
+    let refund_height = confirmed + 1_008;
+    let late = DepositStatus::TooLate { refund_height };
+    let cases = [
+        (vec![tenure(3, None)], DepositStatus::Ready),
+        (
+            vec![tenure(9, None), tenure(3, Some((confirmed, tip)))],
+            DepositStatus::Ready,
+        ),
+        (vec![tenure(9, None), tenure(3, Some((confirmed - 1, tip)))], late),
+        (vec![tenure(9, None), tenure(3, Some((confirmed, tip - 1)))], late),
+        (
+            vec![
+                tenure(9, None),
+                tenure(8, Some((tip, tip))),
+                tenure(3, Some((tip, tip))),
+            ],
+            late,
+        ),
+    ];
+    for (tenures, expected) in cases {
+        set(&tenures);
+        assert_eq!(status(&watcher, &outpoint), expected, "{tenures:?}");
+        let coins = watcher.sweepable(&View::default()).unwrap();
+        assert_eq!(coins.len(), usize::from(expected == DepositStatus::Ready));
+        assert!(
+            coins.iter().all(|coin| coin.terms == terms(21)),
+            "on the terms it was made on"
+        );
+    }
 }

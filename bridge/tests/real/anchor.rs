@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bitcoin::{Amount, OutPoint, TxOut};
 use tacit_bridge::publisher::{AnchorState, Publisher, PublisherConfig};
-use tacit_protocol::peg::{AnchorOutcome, AnchorTip, FeeRate, classify_anchor_spend};
+use tacit_protocol::peg::{AnchorOutcome, AnchorStep, AnchorTip, FeeRate, classify_anchor_spend};
 
 use super::setting::{Setting, anchor_keys, key, operator, rate};
 
@@ -12,7 +12,6 @@ fn publisher(setting: &Setting) -> Publisher {
     Publisher::new(PublisherConfig {
         client: setting.client(),
         journal: setting.journal.clone(),
-        keys: anchor_keys(),
         anchor_key: Arc::new(key(2)),
         operator_key: operator(),
         depth: 2,
@@ -30,7 +29,14 @@ fn publish(setting: &mut Setting, payload: &[u8]) -> bitcoin::Txid {
     let (tip, height) = (setting.anchor.clone(), setting.coins.height());
     let publisher = publisher(setting);
     let report = publisher
-        .publish(&tip, payload, height, rate(), &mut setting.coins)
+        .publish(
+            &tip,
+            &AnchorStep::within(anchor_keys()),
+            payload,
+            height,
+            rate(),
+            &mut setting.coins,
+        )
         .unwrap();
     assert_eq!(report.state, AnchorState::Sent, "both transactions were accepted");
     report.reveal

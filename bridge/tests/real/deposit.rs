@@ -39,7 +39,8 @@ fn watcher(setting: &Setting, refund_timelock: u16) -> Watcher {
         vault_backup: None,
         vault_recovery: None,
     };
-    Watcher::new(setting.client(), setting.journal.clone(), &genesis)
+    let federation = Arc::new(federation().public_key());
+    Watcher::new(setting.client(), setting.journal.clone(), federation, &genesis)
 }
 
 #[test]

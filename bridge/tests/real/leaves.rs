@@ -41,6 +41,7 @@ fn payment(setting: &Setting) -> UnsignedVaultTx {
         change_script: setting.coins.script(),
         top_up: Amount::ZERO,
         p2a: false,
+        handover: None,
     })
     .unwrap()
 }

@@ -203,7 +203,7 @@ fn report(rules: &Rules, kv: &MemoryKv) -> anyhow::Result<Report> {
         uncredited,
         unpaid,
         ..
-    } = reserves(kv, rules.params())?;
+    } = reserves(kv)?;
     let mut batches = Vec::new();
     for number in 1..=state.batch {
         batches.push(batch_report(rules, kv, number)?);
@@ -227,7 +227,7 @@ fn report(rules: &Rules, kv: &MemoryKv) -> anyhow::Result<Report> {
         vault,
         uncredited,
         unpaid,
-        gap: reserves(kv, rules.params())?.gap(),
+        gap: reserves(kv)?.gap(),
         vault_fault,
         batches,
         ignored,
@@ -262,6 +262,7 @@ fn ignored_report(anchor: AnchorRecord) -> Option<IgnoredReport> {
         Verdict::Applied { .. } => return None,
         Verdict::Empty(reason) => ("empty", reason),
         Verdict::Invalid(rule) => ("invalid", rule),
+        Verdict::Reset(sequencer) => ("reset", format!("anchors are those of {sequencer} from here on")),
     };
     Some(IgnoredReport {
         txid: anchor.place.txid.to_string(),

@@ -163,6 +163,12 @@ impl Desk for Operator {
             Watched::NearRefund { refund_height } => DepositStatus::Held {
                 reason: format!("its refund opens at height {refund_height}, too near to sweep it"),
             },
+            Watched::TooLate { refund_height } => DepositStatus::Held {
+                reason: format!(
+                    "it was made to a federation that had handed the vault over; take it back from height \
+                     {refund_height} on, and deposit to an address of today"
+                ),
+            },
             Watched::Swept { txid } => DepositStatus::Swept {
                 txid,
                 amount,

@@ -24,20 +24,21 @@ use tacit_bridge::watcher::Watcher;
 use tacit_protocol::encoding::Encode;
 use tacit_protocol::envelope::MAX_PAYLOAD;
 use tacit_protocol::kv::{Delta, KvError, KvRead};
-use tacit_protocol::peg::{AnchorTip, FeeRate};
+use tacit_protocol::peg::{AnchorStep, AnchorTip, FeeRate};
 use tacit_protocol::{F, field};
 use tacit_prover::{KeyStore, Prover};
 use tacit_sequencer::config::Policy;
 use tacit_sequencer::{Config as SequencerSettings, Registration, Registrations, Time};
 use tacit_sequencer::{Sequencer, Store};
 use tacit_verifier::Rules;
+use tacit_verifier::chain::handover::AnchorHead;
 use tacit_verifier::chain::table;
 use tacit_wallet::api::BridgeStatus;
 
 use super::Sink;
 use super::journal::StoreJournal;
 use super::signing::Signing;
-use super::view::StateView;
+use super::view::{StateView, StoreTenures};
 use crate::config::{Config, ConfigError, SequencerConfig};
 use crate::federation::coordinator::FederationSigner;
 
@@ -154,7 +155,12 @@ impl Operator {
         );
         let crash_at = own.crash_at.as_deref().map(CrashPoint::parse).transpose()?;
         let journal: Arc<dyn Journal> = Arc::new(StoreJournal(Arc::clone(&store)));
-        let watcher = Arc::new(Watcher::new(Arc::clone(&client), Arc::clone(&journal), genesis));
+        let watcher = Arc::new(Watcher::new(
+            Arc::clone(&client),
+            Arc::clone(&journal),
+            Arc::new(StoreTenures(Arc::clone(&store))),
+            genesis,
+        ));
         let register: Arc<dyn Registrations> = Arc::new(Register(Arc::clone(&watcher)));
         let mut sequencer = Sequencer::open(
             Arc::clone(&store),
@@ -177,7 +183,6 @@ impl Operator {
         let publisher = Publisher::new(PublisherConfig {
             client: Arc::clone(&client),
             journal: Arc::clone(&journal),
-            keys: genesis.anchor_keys(),
             anchor_key: Arc::clone(&anchor_key),
             operator_key: Arc::clone(&operator_key),
             depth,
@@ -343,17 +348,13 @@ impl Operator {
         Ok(due)
     }
 
-    fn anchor_tip(&self) -> Result<AnchorTip, KvError> {
-        let tip = table::anchor_tip(&*self.store)?
-            .ok_or_else(|| KvError::corrupt(b"P", "the anchor tip is missing"))?;
-        Ok(AnchorTip {
-            outpoint: tip.outpoint,
-            txout: tip.txout,
-        })
+    fn anchor_head(&self) -> Result<AnchorHead, KvError> {
+        let head = table::anchor_head(&*self.store)?;
+        head.ok_or_else(|| KvError::corrupt(b"P", "the anchor tip is missing"))
     }
 
     fn has_unpublished(&self) -> Result<bool, KvError> {
-        let tip = self.anchor_tip()?.outpoint;
+        let tip = self.anchor_head()?.tip.outpoint;
         let in_flight = self
             .publisher
             .payload_in_flight(&tip)
@@ -376,7 +377,16 @@ impl Operator {
     }
 
     fn tend_anchors(&self, height: u32, rate: FeeRate, coins: &mut CoinBook) -> anyhow::Result<()> {
-        let tip = self.anchor_tip()?;
+        let head = self.anchor_head()?;
+        let timelock = self.rules.params().genesis().takeover_timelock;
+        let keys = AnchorStep {
+            own: head.own_keys(timelock),
+            next: head.next_keys(timelock),
+        };
+        let tip = AnchorTip {
+            outpoint: head.tip.outpoint,
+            txout: head.tip.txout,
+        };
         for report in self.publisher.tend(tip.outpoint, height, rate, coins)? {
             tracing::debug!(commit = %report.commit, reveal = %report.reveal, state = %report.state, "anchor");
         }
@@ -388,7 +398,7 @@ impl Operator {
         };
         match self
             .publisher
-            .publish(&tip, &payload.encode(), height, rate, coins)
+            .publish(&tip, &keys, &payload.encode(), height, rate, coins)
         {
             Ok(report) => {
                 let batches = payload.batches().len();

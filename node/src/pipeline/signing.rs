@@ -21,7 +21,7 @@ use tacit_sequencer::Store;
 use tacit_verifier::Rules;
 
 use super::journal::StoreJournal;
-use super::view::StateView;
+use super::view::{StateView, StoreTenures};
 use super::wait;
 use crate::config::{Config, ConfigError, SequencerConfig, SignerConfig};
 use crate::federation::coordinator::{FederationSigner, Network, PATIENCE};
@@ -194,6 +194,7 @@ impl Member {
         let watcher = Arc::new(Watcher::new(
             Arc::clone(&self.client),
             Arc::clone(&journal),
+            Arc::new(StoreTenures(Arc::clone(&self.store))),
             genesis,
         ));
         let view = StateView::new(

@@ -5,15 +5,19 @@ use std::sync::Arc;
 use bitcoin::{OutPoint, TxOut};
 use tacit_bridge::client::BitcoinClient;
 use tacit_bridge::signer::judge::SignerView;
-use tacit_bridge::vault::{VaultSnapshot, VaultView, ViewError};
-use tacit_bridge::watcher::{DepositError, DepositView, Registration, SweptView, Watcher};
+use tacit_bridge::vault::{Handovers, VaultSnapshot, VaultView, ViewError};
+use tacit_bridge::watcher::{
+    DepositError, DepositView, Ended, Registration, SweptView, Tenure, Tenures, Watcher,
+};
 use tacit_protocol::Amount;
 use tacit_protocol::kv::KvError;
-use tacit_protocol::peg::{VaultTip, WithdrawalView};
+use tacit_protocol::peg::epoch::{DEPOSIT_GRACE, SHARES_KEPT};
+use tacit_protocol::peg::vault::VaultKeys;
+use tacit_protocol::peg::{Epoch, VaultTip, WithdrawalView};
 use tacit_sequencer::Store;
 use tacit_verifier::Rules;
 use tacit_verifier::chain::records::Withdrawal;
-use tacit_verifier::chain::{reserves, table};
+use tacit_verifier::chain::{handover, reserves, table};
 
 /// Rows read at a time.
 const PAGE: usize = 1_024;
@@ -91,14 +95,30 @@ impl StateView {
     }
 
     /// Whether the vault has rested for half of the time after which recovery keys may take it.
-    fn rested(&self, height: u32) -> Result<bool, KvError> {
+    fn rested(&self, vault: &VaultKeys, height: u32) -> Result<bool, KvError> {
         let genesis = self.rules.params().genesis();
-        let Some(recovery) = &genesis.vault_recovery else {
+        let Some(recovery) = &vault.recovery else {
             return Ok(false);
         };
         let last = table::last_vault(&*self.store)?;
         let since = last.map_or(genesis.start_height, |record| record.place.height);
         Ok(height.saturating_sub(since) >= u32::from(recovery.timelock()) / 2)
+    }
+
+    /// What may be handed over: to epochs whose announcement is deep, and of an anchor chain that failed.
+    fn handovers(&self, current: &Epoch, height: u32) -> Result<Handovers, KvError> {
+        let params = self.rules.params();
+        let announced = handover::announcements_after(&*self.store, current)?
+            .into_iter()
+            .filter(|(_, found)| params.genesis().is_deep(found.height, height))
+            .map(|(hash, found)| (hash, found.announcement.epoch.keys.script_pubkey()))
+            .collect();
+        let reset = handover::reset_reason(&*self.store, params, height)?;
+        Ok(Handovers {
+            announced,
+            reset: reset.map(|reason| reason.to_string()),
+            takeover_timelock: params.genesis().takeover_timelock,
+        })
     }
 
     /// Why no money may move.
@@ -109,7 +129,7 @@ impl StateView {
                 fault.place.txid, fault.rule
             )));
         }
-        let gap = reserves(&*self.store, self.rules.params())?.gap();
+        let gap = reserves(&*self.store)?.gap();
         Ok((gap > 0).then(|| format!("the vault lacks {gap} sat")))
     }
 }
@@ -132,9 +152,12 @@ impl StateView {
             .sweepable(self)
             .map_err(|e| ViewError(e.to_string()))?;
         let withdrawals = self.unpaid(height).map_err(|e| failed(&e))?;
-        let vault = self.rules.params().genesis().vault_keys();
-        let snapshot = VaultSnapshot::new(height, tip, vault, deposits, withdrawals);
-        let snapshot = if self.rested(height).map_err(|e| failed(&e))? {
+        let epoch = handover::epoch(&*self.store).map_err(|e| failed(&e))?;
+        let rested = self.rested(&epoch.keys, height).map_err(|e| failed(&e))?;
+        let handovers = self.handovers(&epoch, height).map_err(|e| failed(&e))?;
+        let snapshot = VaultSnapshot::new(height, tip, epoch.keys, deposits, withdrawals);
+        let snapshot = snapshot.with_handovers(handovers);
+        let snapshot = if rested {
             snapshot.due_for_refresh()
         } else {
             snapshot
@@ -184,6 +207,35 @@ impl SignerView for StateView {
         };
         self.each_withdrawal(add).map_err(|e| failed(&e))?;
         sum.ok_or_else(|| ViewError("the sum of the payouts overflows".into()))
+    }
+}
+
+/// The federations of the epochs that the state knows.
+pub(super) struct StoreTenures(pub(super) Arc<dyn Store>);
+
+impl StoreTenures {
+    fn read(&self) -> Result<Vec<Tenure>, KvError> {
+        let records = table::epochs(&*self.0, 0, usize::MAX)?;
+        let mut tenures = Vec::with_capacity(records.len());
+        // Each rotation ends the epoch before it.
+        let mut ended = None;
+        for (_, record) in records.iter().rev() {
+            tenures.push(Tenure {
+                federation: record.epoch.keys.federation,
+                ended,
+            });
+            ended = Some(Ended {
+                confirmed_until: record.height.saturating_add(DEPOSIT_GRACE),
+                swept_until: record.height.saturating_add(SHARES_KEPT),
+            });
+        }
+        Ok(tenures)
+    }
+}
+
+impl Tenures for StoreTenures {
+    fn tenures(&self) -> Result<Vec<Tenure>, ViewError> {
+        self.read().map_err(|e| failed(&e))
     }
 }
 

@@ -285,8 +285,8 @@ pub(super) fn withdrawal(
 }
 
 /// Supply and reserves.
-pub(super) fn supply(kv: &dyn KvRead, params: &ChainParams) -> Answer<Supply> {
-    let found = reserves(kv, params).map_err(|e| storage(&e))?;
+pub(super) fn supply(kv: &dyn KvRead) -> Answer<Supply> {
+    let found = reserves(kv).map_err(|e| storage(&e))?;
     let tip = table::vault_tip(kv)
         .map_err(|e| storage(&e))?
         .ok_or_else(|| ApiError::Internal("the vault tip is missing".into()))?;

@@ -11,6 +11,7 @@ use crate::network::Network;
 use crate::params::{FeeTable, ParamsError, RULES_VERSION};
 use crate::peg::anchor::AnchorKeys;
 use crate::peg::deposit::DepositTerms;
+use crate::peg::epoch::Epoch;
 use crate::peg::exit::read_x_only;
 use crate::peg::vault::{Quorum, VaultKeys};
 
@@ -33,9 +34,9 @@ pub struct Genesis {
     pub vault: OutPoint,
     /// What the first vault output holds; it belongs to nobody's notes.
     pub vault_amount: Amount,
-    /// The federation's key.
+    /// The key of the first federation.
     pub federation_key: XOnlyPublicKey,
-    /// The sequencer's key: spends anchors and signs receipts.
+    /// The key of the first sequencer: spends anchors and signs receipts.
     pub anchor_key: XOnlyPublicKey,
     /// Depth `k`: a block is deep when the tip is at least this much higher.
     pub finality_depth: u16,
@@ -74,15 +75,22 @@ impl Genesis {
         if [self.refund_timelock, self.takeover_timelock, self.forced_window].contains(&0) {
             return Err(ParamsError::Timelock);
         }
-        if let (Some(backup), Some(recovery)) = (&self.vault_backup, &self.vault_recovery)
-            && recovery.timelock() <= backup.timelock()
-        {
+        if !self.vault_keys().leaves_in_order() {
             return Err(ParamsError::RecoveryBeforeBackup);
         }
         Ok(())
     }
 
-    /// The keys of the anchor chain.
+    /// The first epoch of the federation.
+    #[must_use]
+    pub fn epoch(&self) -> Epoch {
+        Epoch {
+            number: 0,
+            keys: self.vault_keys(),
+        }
+    }
+
+    /// The keys of the first anchor.
     #[must_use]
     pub fn anchor_keys(&self) -> AnchorKeys {
         AnchorKeys {
@@ -92,7 +100,7 @@ impl Genesis {
         }
     }
 
-    /// The keys of the vault.
+    /// The keys of the first vault output.
     #[must_use]
     pub fn vault_keys(&self) -> VaultKeys {
         VaultKeys {
@@ -102,11 +110,16 @@ impl Genesis {
         }
     }
 
-    /// The terms of a deposit of the note `inner`, refundable to `refund`.
+    /// The terms of a deposit to `federation`, of the note `inner`, refundable to `refund`.
     #[must_use]
-    pub fn deposit_terms(&self, inner: F, refund: XOnlyPublicKey) -> DepositTerms {
+    pub fn deposit_terms(
+        &self,
+        federation: XOnlyPublicKey,
+        inner: F,
+        refund: XOnlyPublicKey,
+    ) -> DepositTerms {
         DepositTerms {
-            federation: self.federation_key,
+            federation,
             inner,
             refund,
             timelock: self.refund_timelock,
@@ -135,23 +148,6 @@ fn read_outpoint(reader: &mut Reader<'_>) -> Result<OutPoint, DecodeError> {
     })
 }
 
-/// Appends a quorum behind a byte that says whether there is one.
-fn put_quorum(out: &mut Vec<u8>, quorum: Option<&Quorum>) {
-    out.push(u8::from(quorum.is_some()));
-    if let Some(quorum) = quorum {
-        quorum.encode_to(out);
-    }
-}
-
-/// Reads a quorum, if there is one.
-fn read_quorum(reader: &mut Reader<'_>) -> Result<Option<Quorum>, DecodeError> {
-    match reader.u8()? {
-        0 => Ok(None),
-        1 => Quorum::decode_from(reader).map(Some),
-        _ => Err(DecodeError::Unknown("presence of a quorum")),
-    }
-}
-
 impl Encode for Genesis {
     fn encode_to(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.rules_version.to_le_bytes());
@@ -173,8 +169,8 @@ impl Encode for Genesis {
             out.extend_from_slice(&number.to_le_bytes());
         }
         self.fee_table.encode_to(out);
-        put_quorum(out, self.vault_backup.as_ref());
-        put_quorum(out, self.vault_recovery.as_ref());
+        Quorum::put_option(self.vault_backup.as_ref(), out);
+        Quorum::put_option(self.vault_recovery.as_ref(), out);
     }
 }
 
@@ -195,8 +191,8 @@ impl Decode for Genesis {
             takeover_timelock: reader.u16()?,
             forced_window: reader.u16()?,
             fee_table: FeeTable::decode_from(reader)?,
-            vault_backup: read_quorum(reader)?,
-            vault_recovery: read_quorum(reader)?,
+            vault_backup: Quorum::read_option(reader)?,
+            vault_recovery: Quorum::read_option(reader)?,
         };
         genesis
             .check()

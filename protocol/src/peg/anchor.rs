@@ -87,6 +87,26 @@ pub(crate) fn single_leaf(internal: XOnlyPublicKey, leaf: ScriptBuf) -> TaprootS
         .expect("one leaf of depth zero is a complete tree")
 }
 
+/// The keys of an anchor and of the one that spends it: they differ after the federation was replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct AnchorStep {
+    /// The keys in the script of the tip.
+    pub own: AnchorKeys,
+    /// The keys that the script of the next anchor has to have.
+    pub next: AnchorKeys,
+}
+
+impl AnchorStep {
+    /// The step from an anchor to one with the same keys.
+    #[must_use]
+    pub fn within(keys: AnchorKeys) -> Self {
+        Self {
+            own: keys,
+            next: keys,
+        }
+    }
+}
+
 /// The UTXO at the end of the anchor chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AnchorTip {

@@ -165,7 +165,7 @@ impl Decode for Exit {
 ///
 /// # Errors
 /// [`DecodeError::UnexpectedEnd`], [`DecodeError::BadPoint`].
-pub(crate) fn read_x_only(reader: &mut Reader<'_>) -> Result<XOnlyPublicKey, DecodeError> {
+pub fn read_x_only(reader: &mut Reader<'_>) -> Result<XOnlyPublicKey, DecodeError> {
     XOnlyPublicKey::from_slice(&reader.array::<32>()?).map_err(|_| DecodeError::BadPoint("x-only public key"))
 }
 

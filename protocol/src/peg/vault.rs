@@ -9,7 +9,8 @@
 //!                                   then     operator change (optional)
 //! ```
 //!
-//! Every version of a payout spends the same vault tip, so fee bumps and re-sends never pay twice.
+//! Two kinds move the vault and nothing else ([`Handover`]): a *rotation* gives it to the next federation,
+//! an *anchor reset* has the next anchor as output 2. Every version of a payout spends the same vault tip, so fee bumps and re-sends never pay twice.
 //! [`tree`] is the script of the output, [`meta`] the OP_RETURN; [`check`] judges a confirmed
 //! transaction, [`select`] and [`build`] make one. Specification: `docs/spec/bitcoin.md`.
 
@@ -27,11 +28,11 @@ pub mod meta;
 pub mod select;
 pub mod tree;
 
-pub use build::{DepositCoin, InputRole, PlanError, UnsignedVaultTx, VaultPlan, plan_vault_tx};
+pub use build::{DepositCoin, HandoverPlan, InputRole, PlanError, UnsignedVaultTx, VaultPlan, plan_vault_tx};
 pub use check::{PaidWithdrawal, SweptDeposit, VaultContext, VaultEffects, VaultFault, check_vault_tx};
-pub use meta::{MetaError, VaultMeta};
+pub use meta::{Handover, MetaError, VaultMeta};
 pub use select::{Held, Selection, select_vault};
-pub use tree::{LeafSpend, LeafSpendError, Quorum, QuorumError, VaultKeys, VaultLeaf};
+pub use tree::{LeafSpend, LeafSpendError, MAX_QUORUM_KEYS, Quorum, QuorumError, VaultKeys, VaultLeaf};
 
 /// Version of vault transactions: TRUC, so that nobody can pin them by fat or long descendants.
 pub const VAULT_TX_VERSION: Version = Version(3);

@@ -4,6 +4,7 @@ use tacit_protocol::kv::Delta;
 use tacit_protocol::ledger;
 use tacit_protocol::transfer::TransferId;
 use tacit_protocol::tree::BATCH_LIMIT;
+use tacit_verifier::chain::handover::active_since;
 
 use super::{Sequencer, SequencerError, Tick};
 use crate::batch_builder::{Draft, Sources, draft, largest};
@@ -60,7 +61,7 @@ impl Sequencer {
         }
         let deposits = self.uncredited.creditable(
             &view,
-            self.rules.params().genesis(),
+            self.rules.params(),
             self.height,
             &*self.register,
             largest(&self.shapes).deposits(),
@@ -70,7 +71,8 @@ impl Sequencer {
         }
         let shape = largest(&self.shapes);
         let forced = Forced::find(&self.rules, &self.view(), self.height, shape)?;
-        if forced.is_empty() && !self.is_due(&deposits, now) {
+        let heartbeat = self.is_heartbeat_due()?;
+        if forced.is_empty() && !heartbeat && !self.is_due(&deposits, now) {
             return Ok(false);
         }
         let view = self.view();
@@ -83,6 +85,7 @@ impl Sequencer {
             queue: &self.mempool,
             deposits: &deposits,
             forced: &forced,
+            heartbeat,
         };
         let Draft {
             sealed,
@@ -104,6 +107,14 @@ impl Sequencer {
             || deposits.len() >= shape.deposits()
             || transfers.is_some_and(|oldest| now.has_passed(policy.seal_after, oldest))
             || seen.is_some_and(|seen| now.has_passed(policy.deposit_after, seen))
+    }
+
+    /// Whether the chain of batches was silent for half of the time after which it may be taken over.
+    fn is_heartbeat_due(&self) -> Result<bool, SequencerError> {
+        let genesis = self.rules.params().genesis();
+        let since = active_since(&*self.store, genesis)?;
+        let silent = self.height.saturating_sub(since);
+        Ok(self.pending.batches().is_empty() && silent >= u32::from(genesis.takeover_timelock).div_ceil(2))
     }
 
     /// Writes the sealed batch and all that goes with it in one commit, then keeps it in memory.

@@ -22,7 +22,7 @@ use tacit_protocol::peg::anchor::ANCHOR_AMOUNT;
 use tacit_protocol::peg::coins::Coin;
 use tacit_protocol::peg::taproot::{key_path_sighash, key_path_witness};
 use tacit_protocol::peg::vault::VAULT_TX_VERSION;
-use tacit_protocol::peg::{AnchorTip, FeeRate};
+use tacit_protocol::peg::{AnchorStep, AnchorTip, FeeRate};
 use tacit_protocol::transfer::{ProofBytes, Transfer};
 use tacit_prover::{KeyStore, Prover, Silent, circuits};
 use tacit_verifier::chain::{self, table};
@@ -142,7 +142,6 @@ impl<'a> Attacker<'a> {
         let publisher = Publisher::new(PublisherConfig {
             client: Arc::clone(&client) as Arc<dyn BitcoinClient>,
             journal: Arc::new(MemoryJournal::default()),
-            keys: self.rules.params().genesis().anchor_keys(),
             anchor_key: Arc::clone(&self.anchor_key),
             operator_key: Arc::clone(&self.operator_key),
             depth: 1,
@@ -150,7 +149,8 @@ impl<'a> Attacker<'a> {
         });
         let mut coins = CoinBook::scan(&*client, self.operator_key.output_script())?;
         let (height, rate) = (coins.height(), FeeRate::from_sat_per_kwu(1_000));
-        let report = publisher.publish(&self.tip()?, payload, height, rate, &mut coins)?;
+        let keys = AnchorStep::within(self.rules.params().genesis().anchor_keys());
+        let report = publisher.publish(&self.tip()?, &keys, payload, height, rate, &mut coins)?;
         self.mine_one()?;
         Ok(report.reveal)
     }

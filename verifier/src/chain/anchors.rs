@@ -8,7 +8,7 @@ use tacit_protocol::ledger::{self, LedgerError};
 use tacit_protocol::peg::{AnchorOutcome, TxInput, classify_anchor_spend};
 
 use super::records::{AnchorRecord, Place, Tip, Verdict};
-use super::{ChainError, due_until, require_tip, table};
+use super::{ChainError, due_until, handover, require_head, table};
 use crate::batch::{self, BatchError};
 use crate::rules::Rules;
 
@@ -19,19 +19,22 @@ pub(super) fn connect(
     tx: &TxInput,
     place: &Place,
 ) -> Result<(), ChainError> {
-    let tip = require_tip(table::anchor_tip(kv))?;
-    let expected = rules.params().genesis().anchor_keys().script_pubkey();
+    let head = require_head(kv)?;
+    let timelock = rules.params().genesis().takeover_timelock;
+    let expected = head.next_keys(timelock).script_pubkey();
     let prevouts: &[TxOut] = tx.prevouts();
-    let Some(spend) = classify_anchor_spend(tx.tx(), prevouts, tip.outpoint, &expected) else {
+    let Some(spend) = classify_anchor_spend(tx.tx(), prevouts, head.tip.outpoint, &expected) else {
         return Ok(());
     };
-    table::put_anchor_tip(
-        kv,
-        &Tip {
+    let next = head.spent(
+        Tip {
             outpoint: spend.tip.outpoint,
             txout: spend.tip.txout,
         },
+        &expected,
+        handover::epoch(kv)?.keys.federation,
     );
+    table::put_anchor_head(kv, &next);
     let verdict = match spend.outcome {
         AnchorOutcome::Empty(reason) => Verdict::Empty(reason.to_string()),
         AnchorOutcome::Payload(bytes) => match judge(kv, rules, &bytes, place)? {

@@ -1,10 +1,11 @@
 //! What followers remember about Bitcoin, with canonical bytes.
 
 use bitcoin::hashes::Hash;
-use bitcoin::{BlockHash, OutPoint, ScriptBuf, TxOut, Txid};
+use bitcoin::{BlockHash, OutPoint, ScriptBuf, TxOut, Txid, XOnlyPublicKey};
 use tacit_protocol::batch::Batch;
 use tacit_protocol::encoding::{Decode, DecodeError, Encode, Reader};
 use tacit_protocol::peg::Exit;
+use tacit_protocol::peg::exit::read_x_only;
 use tacit_protocol::transfer::TransferId;
 use tacit_protocol::{Amount, F, field};
 
@@ -63,6 +64,8 @@ pub struct Swept {
     pub credit: Amount,
     /// Height of the sweep.
     pub height: u32,
+    /// The epoch that swept it; the deposit was made to its federation or to the one before.
+    pub epoch: u32,
     /// The vault transaction that swept it.
     pub txid: Txid,
     /// Whether the vault had broken a rule before.
@@ -111,9 +114,11 @@ pub enum Verdict {
     Empty(String),
     /// The payload was invalid; the first rule broken.
     Invalid(String),
+    /// Not a spend: a vault transaction began the chain anew, for the sequencer with this key.
+    Reset(XOnlyPublicKey),
 }
 
-/// One spend of the anchor tip.
+/// One step of the anchor chain: a spend of its tip, or a reset.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AnchorRecord {
     /// Where.
@@ -133,6 +138,21 @@ pub struct VaultRecord {
     pub paid: u32,
     /// The vault's amount afterwards.
     pub amount: Amount,
+    /// What it handed over.
+    pub handover: Handed,
+}
+
+/// What a vault transaction handed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Handed {
+    /// Nothing: it swept, paid, or moved the vault to itself.
+    Nothing,
+    /// The vault, to the federation of this epoch.
+    Vault(u32),
+    /// The anchor chain, to another sequencer.
+    Anchor,
+    /// The anchor chain, at a time when that did not count: nothing changed.
+    Void,
 }
 
 /// A transaction that spent the vault against the rules.
@@ -269,6 +289,7 @@ impl Encode for Swept {
         self.amount.encode_to(out);
         self.credit.encode_to(out);
         out.extend_from_slice(&self.height.to_le_bytes());
+        out.extend_from_slice(&self.epoch.to_le_bytes());
         out.extend_from_slice(self.txid.as_byte_array());
         out.push(u8::from(self.after_fault));
         out.push(u8::from(self.credited.is_some()));
@@ -286,6 +307,7 @@ impl Decode for Swept {
             amount: Amount::decode_from(reader)?,
             credit: Amount::decode_from(reader)?,
             height: reader.u32()?,
+            epoch: reader.u32()?,
             txid: Txid::from_byte_array(reader.array()?),
             after_fault: reader.u8()? != 0,
             credited: option(reader, |r| r.u32())?,
@@ -344,6 +366,10 @@ impl Encode for AnchorRecord {
                 out.push(2);
                 put_text(out, rule);
             }
+            Verdict::Reset(sequencer) => {
+                out.push(3);
+                out.extend_from_slice(&sequencer.serialize());
+            }
         }
     }
 }
@@ -358,6 +384,7 @@ impl Decode for AnchorRecord {
             },
             1 => Verdict::Empty(text(reader)?),
             2 => Verdict::Invalid(text(reader)?),
+            3 => Verdict::Reset(read_x_only(reader)?),
             _ => return Err(DecodeError::Unknown("verdict")),
         };
         Ok(Self { place, verdict })
@@ -370,6 +397,15 @@ impl Encode for VaultRecord {
         out.extend_from_slice(&self.swept.to_le_bytes());
         out.extend_from_slice(&self.paid.to_le_bytes());
         self.amount.encode_to(out);
+        match self.handover {
+            Handed::Nothing => out.push(0),
+            Handed::Vault(epoch) => {
+                out.push(1);
+                out.extend_from_slice(&epoch.to_le_bytes());
+            }
+            Handed::Anchor => out.push(2),
+            Handed::Void => out.push(3),
+        }
     }
 }
 
@@ -382,6 +418,13 @@ impl Decode for VaultRecord {
             swept,
             paid,
             amount: Amount::decode_from(reader)?,
+            handover: match reader.u8()? {
+                0 => Handed::Nothing,
+                1 => Handed::Vault(reader.u32()?),
+                2 => Handed::Anchor,
+                3 => Handed::Void,
+                _ => return Err(DecodeError::Unknown("handover")),
+            },
         })
     }
 }

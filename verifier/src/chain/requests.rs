@@ -18,7 +18,7 @@ use tacit_protocol::transfer::{Transfer, TransferId};
 use tacit_protocol::tree::nullifiers;
 
 use super::forced::{Position, QueuedClaim, QueuedTransfer};
-use super::table;
+use super::{handover, table};
 use crate::rules::Rules;
 use crate::transfer::verify_transfer;
 
@@ -87,10 +87,11 @@ fn deposit_claim(
         .ok_or_else(|| KvError::corrupt(b"D", format!("sweep {sweep} is missing")))?;
     let genesis = rules.params().genesis();
     let ForcedClaim { inner, refund, .. } = claim.clone();
+    let matches = handover::deposit_matches(kv, rules.params(), &swept, (inner, refund))?;
     let creditable = !table::is_claim_queued(kv, sweep)?
         && !swept.after_fault
         && swept.credited.is_none()
         && genesis.is_deep(swept.height, height)
-        && genesis.deposit_terms(inner, refund).script_pubkey() == swept.script;
+        && matches;
     Ok(creditable.then_some(DepositClaim { sweep, inner, refund }))
 }

@@ -6,9 +6,8 @@
 
 use tacit_protocol::kv::{KvError, KvRead};
 use tacit_protocol::ledger;
-use tacit_protocol::params::ChainParams;
 
-use super::{require_tip, table};
+use super::{handover, require_tip, table};
 
 /// Rows read at a time.
 const PAGE: usize = 1_024;
@@ -50,10 +49,10 @@ impl Reserves {
 ///
 /// # Errors
 /// [`KvError`] if the view fails or is damaged.
-pub fn reserves(kv: &dyn KvRead, params: &ChainParams) -> Result<Reserves, KvError> {
+pub fn reserves(kv: &dyn KvRead) -> Result<Reserves, KvError> {
     let tip = require_tip(table::vault_tip(kv))?.txout;
     // After a fault the tip may be anybody's; only money under the vault's script counts.
-    let ours = tip.script_pubkey == params.genesis().vault_keys().script_pubkey();
+    let ours = tip.script_pubkey == handover::epoch(kv)?.keys.script_pubkey();
     let mut reserves = Reserves {
         vault: if ours { tip.value.to_sat() } else { 0 },
         supply: ledger::tip(kv)?.supply.to_sat(),

@@ -12,13 +12,21 @@ use tacit_protocol::note::Nullifier;
 use tacit_protocol::transfer::TransferId;
 
 use super::forced::{Position, QueuedClaim, QueuedTransfer, Settled};
+use super::handover::AnchorHead;
 use super::records::{
     AnchorRecord, BatchRecord, Cursor, Fault, Swept, Tip, TransferPlace, VaultRecord, Withdrawal,
 };
 use tacit_protocol::field;
 
+mod handover;
+
+pub use handover::{
+    all_announced, announced, epoch, epoch_count, epochs, last_reset, put_announced, put_epoch,
+    put_last_reset,
+};
+
 const CURSOR: &[u8] = b"C";
-const ANCHOR_TIP: &[u8] = b"P";
+const ANCHOR_HEAD: &[u8] = b"P";
 const VAULT_TIP: &[u8] = b"Q";
 const FAULT: &[u8] = b"F";
 const OPERATOR: &[u8] = b"O";
@@ -78,11 +86,11 @@ macro_rules! single {
 
 single!(cursor, put_cursor, CURSOR, Cursor, "the last block applied");
 single!(
-    anchor_tip,
-    put_anchor_tip,
-    ANCHOR_TIP,
-    Tip,
-    "the tip of the anchor chain"
+    anchor_head,
+    put_anchor_head,
+    ANCHOR_HEAD,
+    AnchorHead,
+    "the tip of the anchor chain, and whose it is"
 );
 single!(
     vault_tip,
@@ -92,6 +100,14 @@ single!(
     "the tip of the vault chain"
 );
 single!(fault, put_fault, FAULT, Fault, "the first fault of the vault");
+
+/// The output at the end of the anchor chain, without the rest of its head.
+///
+/// # Errors
+/// [`KvError`] if the view fails or is damaged.
+pub fn anchor_tip(kv: &dyn KvRead) -> Result<Option<Tip>, KvError> {
+    Ok(anchor_head(kv)?.map(|head| head.tip))
+}
 
 /// The operator's `pk_d` after the last batch.
 ///

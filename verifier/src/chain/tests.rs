@@ -12,6 +12,7 @@ use super::records::Verdict;
 use super::{ChainError, Reserves, VaultStateView, block_at, connect, disconnect, reserves, table};
 
 mod forced;
+mod handover;
 mod rules;
 mod world;
 
@@ -94,14 +95,7 @@ fn an_empty_anchor_moves_the_tip_and_nothing_else() {
         chain.last_anchor().verdict,
         Verdict::Empty("there is no commit input".to_owned())
     );
-    assert_eq!(
-        table::anchor_tip(&chain.kv)
-            .expect("memory")
-            .expect("a tip")
-            .outpoint
-            .txid,
-        moved
-    );
+    assert_eq!(chain.head().tip.outpoint.txid, moved);
     assert_eq!(tip(&chain), before);
 }
 
@@ -132,7 +126,7 @@ fn reserves_balance_through_sweep_credit_exit_and_payout() {
             uncredited,
             unpaid,
             ..
-        } = reserves(&chain.kv, world().rules.params()).expect("memory");
+        } = reserves(&chain.kv).expect("memory");
         (vault, supply, uncredited, unpaid)
     };
     let credit = DEPOSIT - SHARE;
@@ -163,10 +157,7 @@ fn reserves_balance_through_sweep_credit_exit_and_payout() {
         .expect("recorded")
         .paid;
     assert_eq!(paid.expect("paid").outpoint.txid, unsigned.tx().compute_txid());
-    assert_eq!(
-        reserves(&chain.kv, world().rules.params()).expect("memory").gap(),
-        0
-    );
+    assert_eq!(reserves(&chain.kv).expect("memory").gap(), 0);
     assert_eq!(table::fault(&chain.kv).expect("memory"), None);
 }
 

@@ -1,16 +1,18 @@
-//! One spend of the vault tip: sweeps, payouts, or a fault that is recorded for good.
+//! One spend of the vault tip: sweeps, payouts, a handover, or a fault that is recorded for good.
 
 use std::cell::RefCell;
 
-use bitcoin::{OutPoint, Script, ScriptBuf, TxOut};
+use bitcoin::{OutPoint, Script, ScriptBuf, TxOut, XOnlyPublicKey};
 use tacit_protocol::Amount;
 use tacit_protocol::kv::{KvError, KvRead, Overlay};
 use tacit_protocol::params::ChainParams;
-use tacit_protocol::peg::vault::VaultEffects;
-use tacit_protocol::peg::{TxInput, VaultContext, VaultTip, WithdrawalView, check_vault_tx};
+use tacit_protocol::peg::vault::{Handover, VaultEffects};
+use tacit_protocol::peg::{
+    Epoch, EpochHash, TxInput, VaultContext, VaultTip, WithdrawalView, check_vault_tx,
+};
 
-use super::records::{Fault, Payout, Place, Swept, Tip, VaultRecord};
-use super::{require_tip, table};
+use super::records::{Fault, Handed, Payout, Place, Swept, Tip, VaultRecord};
+use super::{handover, require_tip, table};
 
 /// The vault as the state of a follower shows it at some height.
 pub struct VaultStateView<'a> {
@@ -19,6 +21,7 @@ pub struct VaultStateView<'a> {
     height: u32,
     tip: VaultTip,
     script: ScriptBuf,
+    epoch: Epoch,
     failure: RefCell<Option<KvError>>,
 }
 
@@ -30,7 +33,7 @@ impl<'a> VaultStateView<'a> {
     pub fn new(kv: &'a dyn KvRead, params: &'a ChainParams, height: u32) -> Result<Self, KvError> {
         let tip = require_tip(table::vault_tip(kv))?;
         let amount = Amount::from_sat(tip.txout.value.to_sat()).map_err(|e| KvError::corrupt(b"Q", e))?;
-        let script = params.genesis().vault_keys().script_pubkey();
+        let epoch = handover::epoch(kv)?;
         let tip = VaultTip {
             outpoint: tip.outpoint,
             amount,
@@ -40,7 +43,8 @@ impl<'a> VaultStateView<'a> {
             params,
             height,
             tip,
-            script,
+            script: epoch.keys.script_pubkey(),
+            epoch,
             failure: RefCell::new(None),
         })
     }
@@ -55,7 +59,15 @@ impl<'a> VaultStateView<'a> {
         }))
     }
 
-    /// The failure of the view met by [`VaultContext::withdrawal`], if any.
+    /// Notes a failure of the view, for [`Self::finish`].
+    fn noted<T>(&self, found: Result<Option<T>, KvError>) -> Option<T> {
+        found.unwrap_or_else(|error| {
+            self.failure.borrow_mut().get_or_insert(error);
+            None
+        })
+    }
+
+    /// The failure of the view met by a question of [`VaultContext`], if any.
     ///
     /// # Errors
     /// That failure.
@@ -73,11 +85,18 @@ impl VaultContext for VaultStateView<'_> {
         &self.script
     }
 
+    fn successor_script(&self, epoch: &EpochHash) -> Option<ScriptBuf> {
+        let announced = self.noted(handover::announced_next(self.kv, &self.epoch, epoch))?;
+        Some(announced.announcement.epoch.keys.script_pubkey())
+    }
+
+    fn anchor_script(&self, sequencer: &XOnlyPublicKey) -> ScriptBuf {
+        let timelock = self.params.genesis().takeover_timelock;
+        handover::anchor_keys(*sequencer, self.epoch.keys.federation, timelock).script_pubkey()
+    }
+
     fn withdrawal(&self, index: u64) -> Option<WithdrawalView> {
-        self.find(index).unwrap_or_else(|error| {
-            self.failure.borrow_mut().get_or_insert(error);
-            None
-        })
+        self.noted(self.find(index))
     }
 }
 
@@ -108,6 +127,7 @@ fn apply(
 ) -> Result<(), KvError> {
     let after_fault = table::fault(kv)?.is_some();
     let first = u32::try_from(table::sweep_count(kv)?).map_err(|e| KvError::corrupt(b"D", e))?;
+    let epoch = handover::epoch(kv)?.number;
     for (index, deposit) in (first..).zip(&effects.swept) {
         let swept = Swept {
             outpoint: deposit.outpoint,
@@ -115,6 +135,7 @@ fn apply(
             amount: deposit.amount,
             credit: deposit.credit,
             height: place.height,
+            epoch,
             txid: place.txid,
             after_fault,
             credited: None,
@@ -136,10 +157,9 @@ fn apply(
         table::put_withdrawal(kv, paid.index, &withdrawal);
     }
     let tip = effects.new_tip;
-    let script_pubkey = params.genesis().vault_keys().script_pubkey();
     let txout = TxOut {
         value: bitcoin::Amount::from_sat(tip.amount.to_sat()),
-        script_pubkey,
+        script_pubkey: effects.script_pubkey.clone(),
     };
     table::put_vault_tip(
         kv,
@@ -150,6 +170,11 @@ fn apply(
     );
     let count = |n: usize| u32::try_from(n).expect("a transaction has fewer inputs and outputs");
     let (swept, paid) = (count(effects.swept.len()), count(effects.paid.len()));
+    let handover = match effects.handover {
+        None => Handed::Nothing,
+        Some(Handover::Vault(hash)) => handover::rotate(kv, &hash, &place)?,
+        Some(Handover::Anchor(sequencer)) => handover::reset(kv, params, sequencer, &place)?,
+    };
     table::append_vault(
         kv,
         &VaultRecord {
@@ -157,6 +182,7 @@ fn apply(
             swept,
             paid,
             amount: tip.amount,
+            handover,
         },
     )
 }

@@ -147,7 +147,8 @@ impl NodeApi for MemoryNode {
     fn register_deposit(&self, deposit: &RegisterDeposit) -> Result<DepositStatus, ApiError> {
         let mut inner = self.inner.borrow_mut();
         let tip = inner.height;
-        let terms = self.params.genesis().deposit_terms(deposit.inner, deposit.refund);
+        let genesis = self.params.genesis();
+        let terms = genesis.deposit_terms(genesis.federation_key, deposit.inner, deposit.refund);
         let coin = inner
             .coins
             .iter_mut()

@@ -14,7 +14,7 @@ use bitcoin::{OutPoint, Script, ScriptBuf, Sequence, Transaction, TxIn, TxOut, W
 use thiserror::Error;
 
 use crate::envelope::{Envelope, EnvelopeError, EnvelopeKind};
-use crate::peg::anchor::{ANCHOR_AMOUNT, AnchorKeys, AnchorTip, single_leaf};
+use crate::peg::anchor::{ANCHOR_AMOUNT, AnchorStep, AnchorTip, single_leaf};
 use crate::peg::coins::{Coin, CoinError, Funding, Need, fund};
 use crate::peg::fees::FeeRate;
 use crate::peg::taproot::{dummy_key_path_witness, key_path_sighash, key_path_witness, script_path_sighash};
@@ -42,10 +42,10 @@ pub enum AnchorPlanError {
 /// Everything a commit and its reveal are made from.
 #[derive(Clone, Copy, Debug)]
 pub struct AnchorPlan<'a> {
-    /// The anchor to spend; its script is that of `keys`.
+    /// The anchor to spend; its script is that of `keys.own`.
     pub tip: &'a AnchorTip,
     /// The keys of this anchor and the next.
-    pub keys: &'a AnchorKeys,
+    pub keys: &'a AnchorStep,
     /// What to publish.
     pub payload: &'a [u8],
     /// The operator's confirmed coins.
@@ -218,9 +218,9 @@ impl CommitReveal {
 /// # Panics
 /// Never: the leaf asked for is the one the tree was built from.
 pub fn plan_commit_reveal(plan: &AnchorPlan<'_>) -> Result<CommitReveal, AnchorPlanError> {
-    let envelope = Envelope::new(plan.keys.anchor, EnvelopeKind::Anchor, plan.payload.to_vec())?;
+    let envelope = Envelope::new(plan.keys.own.anchor, EnvelopeKind::Anchor, plan.payload.to_vec())?;
     let script = envelope.to_script();
-    let spend_info = single_leaf(plan.keys.anchor, script.clone());
+    let spend_info = single_leaf(plan.keys.own.anchor, script.clone());
     let control_block = spend_info
         .control_block(&(script.clone(), LeafVersion::TapScript))
         .expect("the leaf is in the tree")
@@ -229,7 +229,7 @@ pub fn plan_commit_reveal(plan: &AnchorPlan<'_>) -> Result<CommitReveal, AnchorP
 
     let mut reveal = transaction(vec![TxOut {
         value: ANCHOR_AMOUNT,
-        script_pubkey: plan.keys.script_pubkey(),
+        script_pubkey: plan.keys.next.script_pubkey(),
     }]);
     reveal
         .input
@@ -263,7 +263,7 @@ pub fn plan_commit_reveal(plan: &AnchorPlan<'_>) -> Result<CommitReveal, AnchorP
         reveal_prevouts: vec![plan.tip.txout.clone(), commit_output],
         script,
         control_block,
-        anchor_root: plan.keys.merkle_root(),
+        anchor_root: plan.keys.own.merkle_root(),
     })
 }
 

@@ -11,11 +11,12 @@ use bitcoin::{OutPoint, Script, ScriptBuf, Sequence, Transaction, TxIn, TxOut, W
 use thiserror::Error;
 
 use crate::amount::Amount;
+use crate::peg::anchor::ANCHOR_AMOUNT;
 use crate::peg::coins::{Coin, CoinError, Need, fund, output_weight};
 use crate::peg::deposit::DepositTerms;
 use crate::peg::fees::{FeeRate, deposit_is_sweepable};
 use crate::peg::taproot::{KEY_INPUT_WEIGHT, dummy_key_path_witness, key_path_sighash, key_path_witness};
-use crate::peg::vault::meta::{MAX_BITMAP, MetaError, VaultMeta};
+use crate::peg::vault::meta::{Handover, MAX_BITMAP, MetaError, VaultMeta};
 use crate::peg::vault::{
     HeldReason, MAX_VAULT_WEIGHT, P2A_AMOUNT, VAULT_TX_VERSION, VaultKeys, VaultTip, WithdrawalView, eligible,
 };
@@ -49,6 +50,9 @@ pub enum PlanError {
     /// The operator's coins do not pay.
     #[error(transparent)]
     Coins(#[from] CoinError),
+    /// A handover beside something else.
+    #[error("what hands the vault or the anchors over neither sweeps nor pays")]
+    MixedHandover,
     /// The transaction would be above the limit.
     #[error("weight {0} is above {MAX_VAULT_WEIGHT}")]
     TooHeavy(u32),
@@ -63,6 +67,15 @@ pub struct DepositCoin {
     pub amount: Amount,
     /// The terms its script commits to.
     pub terms: DepositTerms,
+}
+
+/// A handover, and where it goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HandoverPlan {
+    /// What is handed over.
+    pub handover: Handover,
+    /// The script of the next vault, or of the next sequencer's anchors.
+    pub script_pubkey: ScriptBuf,
 }
 
 /// Everything a vault transaction is made from.
@@ -88,6 +101,8 @@ pub struct VaultPlan<'a> {
     pub top_up: Amount,
     /// Whether to add a pay-to-anchor output for later fee bumps.
     pub p2a: bool,
+    /// What it hands over, if so; it then sweeps and pays nothing.
+    pub handover: Option<&'a HandoverPlan>,
 }
 
 /// Who signs an input, and with which tweak.
@@ -193,24 +208,30 @@ pub fn plan_vault_tx(plan: &VaultPlan<'_>) -> Result<UnsignedVaultTx, PlanError>
     let deposit_share = plan.q.deposit_share();
     let indices = payouts.iter().map(|(index, _)| *index).collect();
     let n_dep = u16::try_from(deposits.len()).map_err(|_| PlanError::TooManyDeposits)?;
-    let meta = VaultMeta::new(n_dep, plan.q, indices)?;
+    let meta = match plan.handover {
+        Some(_) if !(deposits.is_empty() && payouts.is_empty()) => return Err(PlanError::MixedHandover),
+        Some(plan_of) => VaultMeta::handing_over(plan_of.handover, plan.q),
+        None => VaultMeta::new(n_dep, plan.q, indices)?,
+    };
 
     let mut shares = payout_shares;
     for _ in &deposits {
         shares = shares.checked_add(deposit_share).ok_or(PlanError::Overflow)?;
     }
     let script = plan.vault.script_pubkey();
+    let (next_vault, first_anchor) = destinations(plan, &script);
     let mut output = vec![
-        to_txout(vault_after(plan, &deposits)?, script.clone()),
+        to_txout(vault_after(plan, &deposits)?, next_vault),
         to_txout(Amount::ZERO, meta.to_script()),
     ];
     output.extend(payouts.into_iter().map(|(_, output)| output));
-    if plan.p2a {
-        output.push(TxOut {
-            value: P2A_AMOUNT,
-            script_pubkey: ScriptBuf::new_p2a(),
-        });
-    }
+    let p2a = plan.p2a.then(|| TxOut {
+        value: P2A_AMOUNT,
+        script_pubkey: ScriptBuf::new_p2a(),
+    });
+    let operators: Vec<TxOut> = first_anchor.into_iter().chain(p2a).collect();
+    let added: u64 = operators.iter().map(|output| output.value.to_sat()).sum();
+    output.extend(operators);
 
     let mut draft = Draft::new(output);
     draft.input(
@@ -226,11 +247,14 @@ pub fn plan_vault_tx(plan: &VaultPlan<'_>) -> Result<UnsignedVaultTx, PlanError>
             InputRole::Deposit(deposit.terms.merkle_root()),
         );
     }
-    let p2a = if plan.p2a { P2A_AMOUNT.to_sat() } else { 0 };
     let funding = fund(
         plan.coins,
         &Need {
-            outputs: plan.top_up.to_sat().checked_add(p2a).ok_or(PlanError::Overflow)?,
+            outputs: plan
+                .top_up
+                .to_sat()
+                .checked_add(added)
+                .ok_or(PlanError::Overflow)?,
             contributed: shares.to_sat(),
             fee_floor: shares.to_sat(),
             weight: draft.weight(),
@@ -239,6 +263,23 @@ pub fn plan_vault_tx(plan: &VaultPlan<'_>) -> Result<UnsignedVaultTx, PlanError>
         },
     )?;
     draft.finish(funding, plan.change_script)
+}
+
+/// The script of the next vault output, and the first anchor of the next sequencer if there is one.
+fn destinations(plan: &VaultPlan<'_>, vault: &Script) -> (ScriptBuf, Option<TxOut>) {
+    match plan.handover {
+        None => (vault.to_owned(), None),
+        Some(plan_of) => match plan_of.handover {
+            Handover::Vault(_) => (plan_of.script_pubkey.clone(), None),
+            Handover::Anchor(_) => {
+                let anchor = TxOut {
+                    value: ANCHOR_AMOUNT,
+                    script_pubkey: plan_of.script_pubkey.clone(),
+                };
+                (vault.to_owned(), Some(anchor))
+            }
+        },
+    }
 }
 
 /// Deposits in outpoint order, each one sweepable.

@@ -5,13 +5,15 @@
 //! money was *selected* for (order, ceiling of the rate, refund margins) is the signers' policy and
 //! no fault. Specification: `docs/spec/bitcoin.md`.
 
-use bitcoin::{OutPoint, Script, ScriptBuf, Transaction, TxOut};
+use bitcoin::{OutPoint, Script, ScriptBuf, Transaction, TxOut, XOnlyPublicKey};
 use thiserror::Error;
 
 use crate::amount::Amount;
 use crate::encoding::{Decode, DecodeError};
+use crate::peg::anchor::ANCHOR_AMOUNT;
+use crate::peg::epoch::EpochHash;
 use crate::peg::fees::{MIN_DEPOSIT, deposit_share_fits};
-use crate::peg::vault::meta::{MetaError, VaultMeta};
+use crate::peg::vault::meta::{Handover, MetaError, VaultMeta};
 use crate::peg::vault::{MAX_VAULT_WEIGHT, P2A_AMOUNT, VAULT_TX_VERSION, VaultTip, WithdrawalView};
 
 /// The rule that a vault transaction breaks.
@@ -29,9 +31,6 @@ pub enum VaultFault {
     /// Tip: the output spent does not hold what the vault should.
     #[error("tip: the spent vault output has another amount or script")]
     TipContents,
-    /// Layout: output 0 does not pay to the vault.
-    #[error("layout: output 0 does not pay to the vault script")]
-    VaultScript,
     /// Layout: output 1 is missing or not an OP_RETURN with one push.
     #[error("layout: output 1: {0}")]
     MetaScript(MetaError),
@@ -41,6 +40,12 @@ pub enum VaultFault {
     /// Layout: the OP_RETURN does not decode.
     #[error("layout: OP_RETURN: {0}")]
     Meta(DecodeError),
+    /// Layout: the vault is handed over to an epoch that nobody announced, or whose turn it is not.
+    #[error("layout: epoch {0} was not announced as the next one")]
+    UnknownEpoch(EpochHash),
+    /// Layout: output 0 does not pay to the vault.
+    #[error("layout: output 0 does not pay to the vault script")]
+    VaultScript,
     /// Layout: fewer inputs than deposits announced.
     #[error("layout: fewer inputs than deposits announced")]
     TooFewInputs,
@@ -50,6 +55,9 @@ pub enum VaultFault {
     /// Layout: fewer outputs than payouts announced.
     #[error("layout: fewer outputs than payouts announced")]
     TooFewOutputs,
+    /// Layout: output 2 is not the first anchor of the sequencer named.
+    #[error("layout: output 2 is not the first anchor of the next sequencer")]
+    FirstAnchor,
     /// Layout: the pay-to-anchor output does not hold 240 satoshi.
     #[error("layout: the pay-to-anchor output does not hold {P2A_AMOUNT}")]
     AnchorValue,
@@ -105,6 +113,10 @@ pub trait VaultContext {
     fn tip(&self) -> VaultTip;
     /// The vault's output script.
     fn vault_script(&self) -> &Script;
+    /// The vault's output script in the epoch of this hash, if it was announced as the next one.
+    fn successor_script(&self, epoch: &EpochHash) -> Option<ScriptBuf>;
+    /// The script of anchors of a sequencer with this key.
+    fn anchor_script(&self, sequencer: &XOnlyPublicKey) -> ScriptBuf;
     /// A withdrawal by its index.
     fn withdrawal(&self, index: u64) -> Option<WithdrawalView>;
 }
@@ -146,6 +158,10 @@ pub struct VaultEffects {
     pub paid: Vec<PaidWithdrawal>,
     /// What the operator added to the vault.
     pub top_up: Amount,
+    /// The script of the vault's new UTXO.
+    pub script_pubkey: ScriptBuf,
+    /// What is handed over. Whether a handover of the anchor chain counts, followers decide.
+    pub handover: Option<Handover>,
 }
 
 /// Checks a transaction that spends the vault tip; `prevouts` are the outputs of its inputs.
@@ -178,6 +194,8 @@ pub fn check_vault_tx(
         swept,
         paid,
         top_up,
+        script_pubkey: tx.output[0].script_pubkey.clone(),
+        handover: meta.handover(),
     })
 }
 
@@ -203,10 +221,6 @@ fn check_layout(
     {
         return Err(VaultFault::TipContents);
     }
-    let vault = tx.output.first().map(|output| output.script_pubkey.as_script());
-    if vault != Some(ctx.vault_script()) {
-        return Err(VaultFault::VaultScript);
-    }
     let output = tx
         .output
         .get(1)
@@ -216,18 +230,42 @@ fn check_layout(
         return Err(VaultFault::MetaValue);
     }
     let meta = VaultMeta::decode(bytes).map_err(VaultFault::Meta)?;
+    let vault = tx.output[0].script_pubkey.as_script();
+    let expected = match meta.handover() {
+        Some(Handover::Vault(epoch)) => {
+            let script = ctx.successor_script(&epoch);
+            vault == script.ok_or(VaultFault::UnknownEpoch(epoch))?.as_script()
+        }
+        Some(Handover::Anchor(_)) | None => vault == ctx.vault_script(),
+    };
+    if !expected {
+        return Err(VaultFault::VaultScript);
+    }
     let deposits = tx.input[1..]
         .get(..usize::from(meta.n_dep()))
         .ok_or(VaultFault::TooFewInputs)?;
     if !deposits.is_sorted_by(|a, b| a.previous_output < b.previous_output) {
         return Err(VaultFault::DepositOrder);
     }
-    let rest = tx
+    let mut rest = tx
         .output
         .get(2 + meta.paid().len()..)
         .ok_or(VaultFault::TooFewOutputs)?;
+    if let Some(Handover::Anchor(sequencer)) = meta.handover() {
+        rest = check_first_anchor(rest, &ctx.anchor_script(&sequencer))?;
+    }
     check_rest(rest)?;
     Ok(meta)
+}
+
+/// The next sequencer's first anchor, then the rest.
+fn check_first_anchor<'a>(outputs: &'a [TxOut], script: &Script) -> Result<&'a [TxOut], VaultFault> {
+    match outputs.split_first() {
+        Some((first, rest)) if first.script_pubkey.as_script() == script && first.value == ANCHOR_AMOUNT => {
+            Ok(rest)
+        }
+        Some(_) | None => Err(VaultFault::FirstAnchor),
+    }
 }
 
 /// At most one pay-to-anchor output, then at most one change output.

@@ -2,15 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use bitcoin::{Script, ScriptBuf, Transaction, TxOut, Witness};
+use bitcoin::{Script, ScriptBuf, Transaction, TxOut, Witness, XOnlyPublicKey};
 
 use crate::field::F;
+use crate::peg::anchor::AnchorKeys;
 use crate::peg::coins::Coin;
 use crate::peg::deposit::DepositTerms;
+use crate::peg::epoch::EpochHash;
 use crate::peg::fees::FeeRate;
 use crate::peg::fixture::{coin, exit_script, key, key_script, outpoint, sats};
 use crate::peg::vault::{
-    DepositCoin, UnsignedVaultTx, VaultContext, VaultKeys, VaultPlan, VaultTip, WithdrawalView, plan_vault_tx,
+    DepositCoin, Handover, HandoverPlan, UnsignedVaultTx, VaultContext, VaultKeys, VaultPlan, VaultTip,
+    WithdrawalView, plan_vault_tx,
 };
 use crate::testing::quorum;
 
@@ -19,6 +22,29 @@ pub(crate) const FEDERATION: u8 = 1;
 
 /// Number of the operator's key.
 pub(crate) const OPERATOR: u8 = 9;
+
+/// Number of the next sequencer's key.
+pub(crate) const SEQUENCER: u8 = 8;
+
+/// The epoch that was announced.
+pub(crate) const NEXT_EPOCH: EpochHash = EpochHash([0xe1; 32]);
+
+/// The keys of the epoch that was announced.
+pub(crate) fn next_keys() -> VaultKeys {
+    VaultKeys {
+        federation: key(11),
+        ..vault_keys()
+    }
+}
+
+/// The keys of anchors of this sequencer.
+pub(crate) fn anchor_keys(anchor: XOnlyPublicKey) -> AnchorKeys {
+    AnchorKeys {
+        anchor,
+        federation: key(FEDERATION),
+        takeover_timelock: 1_008,
+    }
+}
 
 /// A state in memory.
 #[derive(Clone, Debug)]
@@ -35,6 +61,14 @@ impl VaultContext for TestContext {
 
     fn vault_script(&self) -> &Script {
         &self.script
+    }
+
+    fn successor_script(&self, epoch: &EpochHash) -> Option<ScriptBuf> {
+        (*epoch == NEXT_EPOCH).then(|| next_keys().script_pubkey())
+    }
+
+    fn anchor_script(&self, sequencer: &XOnlyPublicKey) -> ScriptBuf {
+        anchor_keys(*sequencer).script_pubkey()
     }
 
     fn withdrawal(&self, index: u64) -> Option<WithdrawalView> {
@@ -105,6 +139,7 @@ pub(crate) struct Parts {
     pub(crate) change: ScriptBuf,
     pub(crate) top_up: u64,
     pub(crate) p2a: bool,
+    pub(crate) handover: Option<HandoverPlan>,
 }
 
 impl Parts {
@@ -123,6 +158,31 @@ impl Parts {
             change: key_script(OPERATOR),
             top_up: 500,
             p2a: true,
+            handover: None,
+        }
+    }
+
+    /// A rotation to [`next_keys`], with a coin, a pay-to-anchor output and change.
+    pub(crate) fn rotation() -> Self {
+        Self {
+            deposits: Vec::new(),
+            withdrawals: Vec::new(),
+            handover: Some(HandoverPlan {
+                handover: Handover::Vault(NEXT_EPOCH),
+                script_pubkey: next_keys().script_pubkey(),
+            }),
+            ..Self::valid()
+        }
+    }
+
+    /// A reset of the anchor chain to the sequencer with key [`SEQUENCER`].
+    pub(crate) fn reset() -> Self {
+        Self {
+            handover: Some(HandoverPlan {
+                handover: Handover::Anchor(key(SEQUENCER)),
+                script_pubkey: anchor_keys(key(SEQUENCER)).script_pubkey(),
+            }),
+            ..Self::rotation()
         }
     }
 
@@ -138,6 +198,7 @@ impl Parts {
             change_script: &self.change,
             top_up: sats(self.top_up),
             p2a: self.p2a,
+            handover: self.handover.as_ref(),
         }
     }
 

@@ -1,19 +1,23 @@
 //! The OP_RETURN of a vault transaction: what it claims to do, in at most 80 bytes.
 //!
 //! ```text
-//!   magic 4 ‖ version 1 ‖ flags 1 ‖ n_dep u16 ‖ q u32 ‖ first u48 ‖ bitmap ≤ 62
+//!   magic 4 ‖ version 1 ‖ flags 1 = 0 ‖ n_dep u16 ‖ q u32 ‖ first u48 ‖ bitmap ≤ 62
+//!                       ‖ flags 1 = 1 ‖ 0     u16 ‖ q u32 ‖ hash of the next epoch 32
+//!                       ‖ flags 1 = 2 ‖ 0     u16 ‖ q u32 ‖ key of the next sequencer 32
 //! ```
 //!
 //! Bit `i` of the bitmap (lowest bit of the first byte first) says that withdrawal `first + i` is
 //! paid. The encoding is canonical: bit 0 is set, the last byte is not zero, and with nothing paid
-//! `first` is 0 and the bitmap empty. Flags are reserved and zero.
+//! `first` is 0 and the bitmap empty. What hands something over neither sweeps nor pays.
 
 use bitcoin::opcodes::all::OP_RETURN;
 use bitcoin::script::{Builder, Instruction, PushBytes};
-use bitcoin::{Script, ScriptBuf};
+use bitcoin::{Script, ScriptBuf, XOnlyPublicKey};
 use thiserror::Error;
 
 use crate::encoding::{Decode, DecodeError, Encode, Reader};
+use crate::peg::epoch::EpochHash;
+use crate::peg::exit::read_x_only;
 use crate::peg::fees::FeeRate;
 
 /// What the OP_RETURN of every vault transaction starts with.
@@ -42,12 +46,32 @@ pub enum MetaError {
     Script,
 }
 
+/// What a vault transaction that neither sweeps nor pays hands over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Handover {
+    /// The vault, to the federation of the next epoch: output 0 pays to its keys.
+    Vault(EpochHash),
+    /// The anchor chain, to a sequencer with this key: output 2 is its first anchor.
+    Anchor(XOnlyPublicKey),
+}
+
+impl Handover {
+    /// The byte that stands for the kind; zero is that of everyday transactions.
+    const fn flag(&self) -> u8 {
+        match self {
+            Self::Vault(_) => 1,
+            Self::Anchor(_) => 2,
+        }
+    }
+}
+
 /// The contents of the OP_RETURN.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VaultMeta {
     n_dep: u16,
     rate: FeeRate,
     paid: Vec<u64>,
+    handover: Option<Handover>,
 }
 
 impl VaultMeta {
@@ -64,7 +88,29 @@ impl VaultMeta {
         {
             return Err(MetaError::Span);
         }
-        Ok(Self { n_dep, rate, paid })
+        Ok(Self {
+            n_dep,
+            rate,
+            paid,
+            handover: None,
+        })
+    }
+
+    /// States that something is handed over, and nothing swept or paid.
+    #[must_use]
+    pub fn handing_over(handover: Handover, rate: FeeRate) -> Self {
+        Self {
+            n_dep: 0,
+            rate,
+            paid: Vec::new(),
+            handover: Some(handover),
+        }
+    }
+
+    /// What is handed over, if anything.
+    #[must_use]
+    pub fn handover(&self) -> Option<Handover> {
+        self.handover
     }
 
     /// Number of deposits swept.
@@ -116,11 +162,21 @@ impl VaultMeta {
 
 impl Encode for VaultMeta {
     fn encode_to(&self, out: &mut Vec<u8>) {
-        let first = self.paid.first().copied().unwrap_or(0);
         out.extend_from_slice(&MAGIC);
-        out.extend_from_slice(&[VERSION, 0]);
+        out.extend_from_slice(&[VERSION, self.handover.as_ref().map_or(0, Handover::flag)]);
         out.extend_from_slice(&self.n_dep.to_le_bytes());
         out.extend_from_slice(&self.rate.sat_per_kwu().to_le_bytes());
+        match &self.handover {
+            Some(Handover::Vault(hash)) => out.extend_from_slice(&hash.0),
+            Some(Handover::Anchor(key)) => out.extend_from_slice(&key.serialize()),
+            None => self.encode_paid(out),
+        }
+    }
+}
+
+impl VaultMeta {
+    fn encode_paid(&self, out: &mut Vec<u8>) {
+        let first = self.paid.first().copied().unwrap_or(0);
         out.extend_from_slice(&first.to_le_bytes()[..6]);
         let mut bitmap = [0u8; MAX_BITMAP];
         let mut used = 0;
@@ -141,28 +197,47 @@ impl Decode for VaultMeta {
         if reader.u8()? != VERSION {
             return Err(DecodeError::Unknown("vault version"));
         }
-        if reader.u8()? != 0 {
-            return Err(DecodeError::Unknown("vault flags"));
-        }
+        let flags = reader.u8()?;
         let n_dep = reader.u16()?;
         let rate = FeeRate::from_sat_per_kwu(reader.u32()?);
-        let [a, b, c, d, e, f] = reader.array()?;
-        let first = u64::from_le_bytes([a, b, c, d, e, f, 0, 0]);
-        if reader.remaining() > MAX_BITMAP {
-            return Err(DecodeError::TrailingBytes(reader.remaining() - MAX_BITMAP));
-        }
-        let bitmap = reader.take(reader.remaining())?;
-        let canonical = match (bitmap.first(), bitmap.last()) {
-            (Some(head), Some(tail)) => head & 1 == 1 && *tail != 0,
-            _ => first == 0,
+        let handover = match flags {
+            0 => {
+                let paid = read_paid(reader)?;
+                return Ok(Self {
+                    n_dep,
+                    rate,
+                    paid,
+                    handover: None,
+                });
+            }
+            1 => Handover::Vault(EpochHash(reader.array()?)),
+            2 => Handover::Anchor(read_x_only(reader)?),
+            _ => return Err(DecodeError::Unknown("vault flags")),
         };
-        if !canonical {
-            return Err(DecodeError::OutOfRange("vault bitmap"));
+        if n_dep != 0 {
+            return Err(DecodeError::OutOfRange("deposits beside a handover"));
         }
-        let bits = (0..8 * bitmap.len()).filter(|bit| bitmap[bit / 8] >> (bit % 8) & 1 == 1);
-        let paid = bits.map(|bit| first + bit as u64).collect();
-        Ok(Self { n_dep, rate, paid })
+        Ok(Self::handing_over(handover, rate))
     }
+}
+
+/// The withdrawals of `first` and bitmap, which end the bytes.
+fn read_paid(reader: &mut Reader<'_>) -> Result<Vec<u64>, DecodeError> {
+    let [a, b, c, d, e, f] = reader.array()?;
+    let first = u64::from_le_bytes([a, b, c, d, e, f, 0, 0]);
+    if reader.remaining() > MAX_BITMAP {
+        return Err(DecodeError::TrailingBytes(reader.remaining() - MAX_BITMAP));
+    }
+    let bitmap = reader.take(reader.remaining())?;
+    let canonical = match (bitmap.first(), bitmap.last()) {
+        (Some(head), Some(tail)) => head & 1 == 1 && *tail != 0,
+        _ => first == 0,
+    };
+    if !canonical {
+        return Err(DecodeError::OutOfRange("vault bitmap"));
+    }
+    let bits = (0..8 * bitmap.len()).filter(|bit| bitmap[bit / 8] >> (bit % 8) & 1 == 1);
+    Ok(bits.map(|bit| first + bit as u64).collect())
 }
 
 #[cfg(test)]

@@ -68,6 +68,15 @@ impl VaultKeys {
         }
     }
 
+    /// Whether the recovery leaf opens later than the backup leaf, as far as there are both.
+    #[must_use]
+    pub fn leaves_in_order(&self) -> bool {
+        match (&self.backup, &self.recovery) {
+            (Some(backup), Some(recovery)) => recovery.timelock() > backup.timelock(),
+            (None, _) | (_, None) => true,
+        }
+    }
+
     /// The scripts of the leaves that there are, the backup leaf first.
     #[must_use]
     pub fn leaves(&self) -> Vec<ScriptBuf> {

@@ -9,7 +9,7 @@ use tacit_protocol::{F, ledger};
 use super::super::records::Verdict;
 use super::super::table;
 use super::theft;
-use super::world::{Chain, claim, exit, world};
+use super::world::{Chain, claim, exit};
 
 /// The batch that breaks a rule, and how the record names the rule.
 type Case = (&'static str, fn(&mut Chain) -> Batch);
@@ -219,7 +219,7 @@ fn a_deposit_swept_after_a_fault_is_never_credited() {
     let batch = chain.batch(Vec::new(), vec![claim(1, 2)]);
     let expected = Verdict::Invalid("batch 2: deposit 1 was swept after the vault broke a rule".to_owned());
     assert_eq!(chain.publish(vec![batch]), expected);
-    let reserves = super::reserves(&chain.kv, world().rules.params()).expect("memory");
+    let reserves = super::reserves(&chain.kv).expect("memory");
     assert_eq!(reserves.uncredited_count, 0, "nothing is owed for it");
 }
 

@@ -7,22 +7,27 @@ use bitcoin::absolute::LockTime;
 use bitcoin::hashes::Hash;
 use bitcoin::taproot::LeafVersion;
 use bitcoin::transaction::Version;
-use bitcoin::{BlockHash, OutPoint, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Txid, Witness};
+use bitcoin::{
+    BlockHash, OutPoint, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Txid, Witness, XOnlyPublicKey,
+};
 use tacit_protocol::batch::{Batch, BatchShape, DepositClaim, Payload};
 use tacit_protocol::encoding::Encode;
 use tacit_protocol::envelope::{Envelope, EnvelopeKind};
 use tacit_protocol::kv::{KvRead, MemoryKv, Overlay};
 use tacit_protocol::params::{ChainParams, CircuitKey};
 use tacit_protocol::peg::forced::{FORCED_EXPIRY, ForcedRequest};
-use tacit_protocol::peg::vault::{DepositCoin, UnsignedVaultTx, VaultPlan, plan_vault_tx};
-use tacit_protocol::peg::{BlockInput, Coin, Exit, ExitScript, FeeRate, TxInput, VaultTip, WithdrawalView};
+use tacit_protocol::peg::vault::{DepositCoin, HandoverPlan, UnsignedVaultTx, VaultPlan, plan_vault_tx};
+use tacit_protocol::peg::{
+    BlockInput, Coin, Epoch, Exit, ExitScript, FeeRate, TxInput, VaultTip, WithdrawalView,
+};
 use tacit_protocol::testing;
 use tacit_protocol::transfer::{ProofBytes, Transfer};
 use tacit_protocol::{Amount, F, ledger};
 
 use crate::batch::{anchor_roots, resolve};
+use crate::chain::handover::AnchorHead;
 use crate::chain::records::{AnchorRecord, Cursor, Verdict};
-use crate::chain::{self, table};
+use crate::chain::{self, handover, table};
 use crate::groth16::testing::TrapdoorKey;
 use crate::keys::circuit_digest;
 use crate::rules::Rules;
@@ -63,6 +68,11 @@ fn circuit(name: &str, key: &TrapdoorKey) -> CircuitKey {
         key_hash: key.hash(),
         insecure: true,
     }
+}
+
+/// The chain's takeover timelock.
+pub(super) fn takeover() -> u16 {
+    world().rules.params().genesis().takeover_timelock
 }
 
 pub(super) fn sats(sats: u64) -> Amount {
@@ -183,10 +193,15 @@ impl Chain {
         self.last_anchor().verdict
     }
 
+    /// The tip of the anchor chain.
+    pub(super) fn head(&self) -> AnchorHead {
+        table::anchor_head(&self.kv).expect("memory").expect("genesis")
+    }
+
     /// An anchor transaction with this payload.
     pub(super) fn anchor(&mut self, payload: Vec<u8>) -> TxInput {
-        let tip = table::anchor_tip(&self.kv).expect("memory").expect("genesis");
-        let keys = world().rules.params().genesis().anchor_keys();
+        let head = self.head();
+        let (keys, tip) = (head.next_keys(takeover()), head.tip);
         let envelope = Envelope::new(keys.anchor, EnvelopeKind::Anchor, payload).expect("fits");
         let script = envelope.to_script();
         let mut control = vec![LeafVersion::TapScript.to_consensus()];
@@ -203,7 +218,7 @@ impl Chain {
 
     /// A spend of the anchor tip that carries nothing.
     pub(super) fn empty_anchor(&mut self) -> TxInput {
-        let tip = table::anchor_tip(&self.kv).expect("memory").expect("genesis");
+        let tip = self.head().tip;
         let input = vec![input(tip.outpoint, Witness::new())];
         joined(input, vec![tip.txout.clone()], vec![tip.txout])
     }
@@ -211,24 +226,33 @@ impl Chain {
     /// A transaction that posts these requests, one per input.
     pub(super) fn post(&mut self, requests: &[ForcedRequest]) -> TxInput {
         let key = testing::x_only(9);
-        let spent = |request: &ForcedRequest, at: OutPoint| {
-            let script = request.envelope(key).expect("a short body").to_script();
+        let envelopes: Vec<Envelope> = requests
+            .iter()
+            .map(|request| request.envelope(key).expect("a short body"))
+            .collect();
+        self.envelopes(&envelopes)
+    }
+
+    /// A transaction that carries these envelopes, one per input.
+    pub(super) fn envelopes(&mut self, envelopes: &[Envelope]) -> TxInput {
+        let spent = |envelope: &Envelope, at: OutPoint| {
+            let script = envelope.to_script();
             let mut control = vec![LeafVersion::TapScript.to_consensus()];
-            control.extend_from_slice(&key.serialize());
+            control.extend_from_slice(&envelope.key().serialize());
             input(
                 at,
                 Witness::from_slice(&[&[0; 64][..], script.as_bytes(), &control]),
             )
         };
-        let inputs = requests
+        let inputs = envelopes
             .iter()
-            .map(|request| spent(request, outpoint(self.fresh())))
+            .map(|envelope| spent(envelope, outpoint(self.fresh())))
             .collect();
         let output = TxOut {
             value: bitcoin::Amount::from_sat(1_000),
             script_pubkey: world().rules.params().genesis().anchor_keys().script_pubkey(),
         };
-        joined(inputs, vec![output.clone()], vec![output; requests.len()])
+        joined(inputs, vec![output.clone()], vec![output; envelopes.len()])
     }
 
     /// Mines a block that posts these requests; its height.
@@ -316,6 +340,30 @@ impl Chain {
 
     /// A vault transaction as the rules want it.
     pub(super) fn vault(&mut self, tags: &[u8], withdrawals: &[(u64, WithdrawalView)]) -> UnsignedVaultTx {
+        let federation = self.epoch().keys.federation;
+        self.vault_of(federation, tags, withdrawals, None)
+    }
+
+    /// The epoch in office.
+    pub(super) fn epoch(&self) -> Epoch {
+        handover::epoch(&self.kv).expect("memory")
+    }
+
+    /// A vault transaction that hands something over.
+    pub(super) fn hand_over(&mut self, plan: &HandoverPlan) -> TxInput {
+        let federation = self.epoch().keys.federation;
+        let unsigned = self.vault_of(federation, &[], &[], Some(plan));
+        TxInput::new(unsigned.tx().clone(), unsigned.prevouts().to_vec()).expect("one output per input")
+    }
+
+    /// A vault transaction with deposits to this federation.
+    pub(super) fn vault_of(
+        &mut self,
+        federation: XOnlyPublicKey,
+        tags: &[u8],
+        withdrawals: &[(u64, WithdrawalView)],
+        handover: Option<&HandoverPlan>,
+    ) -> UnsignedVaultTx {
         let tip = table::vault_tip(&self.kv).expect("memory").expect("genesis");
         let genesis = world().rules.params().genesis();
         let deposits: Vec<DepositCoin> = tags
@@ -323,7 +371,7 @@ impl Chain {
             .map(|tag| DepositCoin {
                 outpoint: outpoint(self.fresh()),
                 amount: sats(DEPOSIT),
-                terms: genesis.deposit_terms(F::from(u64::from(*tag)), testing::x_only(*tag)),
+                terms: genesis.deposit_terms(federation, F::from(u64::from(*tag)), testing::x_only(*tag)),
             })
             .collect();
         let own = genesis.anchor_keys().script_pubkey();
@@ -339,7 +387,7 @@ impl Chain {
                 outpoint: tip.outpoint,
                 amount: sats(tip.txout.value.to_sat()),
             },
-            vault: &genesis.vault_keys(),
+            vault: &self.epoch().keys,
             deposits: &deposits,
             withdrawals,
             coins: &coins,
@@ -348,6 +396,7 @@ impl Chain {
             change_script: &own,
             top_up: Amount::ZERO,
             p2a: false,
+            handover,
         })
         .expect("a valid plan")
     }

@@ -32,7 +32,7 @@ pub(crate) fn tip() -> AnchorTip {
 fn plan(payload: &[u8], coins: &[Coin]) -> Result<CommitReveal, AnchorPlanError> {
     plan_commit_reveal(&AnchorPlan {
         tip: &tip(),
-        keys: &keys(),
+        keys: &AnchorStep::within(keys()),
         payload,
         coins,
         rate: RATE,
@@ -196,7 +196,7 @@ fn a_rich_tip_leaves_a_commit_output_above_dust() {
     rich.txout.value = bitcoin::Amount::from_sat(1_000_000);
     let planned = plan_commit_reveal(&AnchorPlan {
         tip: &rich,
-        keys: &keys(),
+        keys: &AnchorStep::within(keys()),
         payload: b"batches",
         coins: &[coin(1, OPERATOR, 100_000)],
         rate: RATE,

@@ -75,6 +75,29 @@ fn with_nothing_to_do_the_vault_moves_to_itself() {
     assert!(effects.swept.is_empty() && effects.paid.is_empty());
 }
 
+#[test]
+fn a_handover_beside_anything_else_is_refused() {
+    let handover = Parts::rotation().handover;
+    let with = |parts: Parts| {
+        let parts = Parts {
+            handover: handover.clone(),
+            ..parts
+        };
+        plan_vault_tx(&parts.plan()).map(drop)
+    };
+    let sweeps = Parts {
+        withdrawals: Vec::new(),
+        ..Parts::valid()
+    };
+    let pays = Parts {
+        deposits: Vec::new(),
+        ..Parts::valid()
+    };
+    assert_eq!(with(sweeps), Err(PlanError::MixedHandover));
+    assert_eq!(with(pays), Err(PlanError::MixedHandover));
+    assert_eq!(with(Parts::rotation()), Ok(()));
+}
+
 fn refused(tamper: impl FnOnce(&mut Parts)) -> PlanError {
     let mut parts = Parts::valid();
     tamper(&mut parts);
@@ -156,6 +179,7 @@ fn parts() -> impl Strategy<Value = Parts> {
         change: key_script(OPERATOR),
         top_up: rates.2,
         p2a: rates.3,
+        handover: None,
     })
 }
 

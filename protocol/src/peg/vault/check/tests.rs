@@ -9,8 +9,9 @@ use bitcoin::{Amount as Btc, Witness};
 use super::*;
 use crate::encoding::Encode;
 use crate::peg::fees::FeeRate;
-use crate::peg::fixture::{key_script, outpoint, sats, txout};
-use crate::peg::vault::fixture::{Judged, valid};
+use crate::peg::fixture::{key, key_script, outpoint, sats, txout};
+use crate::peg::vault::fixture::{Judged, NEXT_EPOCH, Parts, SEQUENCER, next_keys, valid};
+use crate::peg::vault::plan_vault_tx;
 
 fn judge(case: &Judged) -> Result<VaultEffects, VaultFault> {
     check_vault_tx(&case.tx, &case.prevouts, &case.ctx)
@@ -80,27 +81,29 @@ fn number(fault: &VaultFault) -> usize {
         VaultFault::Weight(_) => 1,
         VaultFault::TipNotFirst => 2,
         VaultFault::TipContents => 3,
-        VaultFault::VaultScript => 4,
-        VaultFault::MetaScript(_) => 5,
-        VaultFault::MetaValue => 6,
-        VaultFault::Meta(_) => 7,
-        VaultFault::TooFewInputs => 8,
-        VaultFault::DepositOrder => 9,
-        VaultFault::TooFewOutputs => 10,
-        VaultFault::AnchorValue => 11,
-        VaultFault::TrailingOutputs => 12,
-        VaultFault::DepositTooSmall(_) => 13,
-        VaultFault::DepositShare(_) => 14,
-        VaultFault::UnknownIndex(_) => 15,
-        VaultFault::AlreadyPaid(_) => 16,
-        VaultFault::NotDeep(_) => 17,
-        VaultFault::WrongScript(_) => 18,
-        VaultFault::PayoutShare(_) => 19,
-        VaultFault::WrongAmount(_) => 20,
-        VaultFault::Overflow => 21,
-        VaultFault::Overdrawn => 22,
-        VaultFault::VaultShort { .. } => 23,
-        VaultFault::FeeBelowShares => 24,
+        VaultFault::MetaScript(_) => 4,
+        VaultFault::MetaValue => 5,
+        VaultFault::Meta(_) => 6,
+        VaultFault::UnknownEpoch(_) => 7,
+        VaultFault::VaultScript => 8,
+        VaultFault::TooFewInputs => 9,
+        VaultFault::DepositOrder => 10,
+        VaultFault::TooFewOutputs => 11,
+        VaultFault::FirstAnchor => 12,
+        VaultFault::AnchorValue => 13,
+        VaultFault::TrailingOutputs => 14,
+        VaultFault::DepositTooSmall(_) => 15,
+        VaultFault::DepositShare(_) => 16,
+        VaultFault::UnknownIndex(_) => 17,
+        VaultFault::AlreadyPaid(_) => 18,
+        VaultFault::NotDeep(_) => 19,
+        VaultFault::WrongScript(_) => 20,
+        VaultFault::PayoutShare(_) => 21,
+        VaultFault::WrongAmount(_) => 22,
+        VaultFault::Overflow => 23,
+        VaultFault::Overdrawn => 24,
+        VaultFault::VaultShort { .. } => 25,
+        VaultFault::FeeBelowShares => 26,
     }
 }
 
@@ -132,7 +135,7 @@ fn layout_tampers() -> Vec<Tamper> {
         (VaultFault::VaultScript, |c| {
             c.tx.output[0].script_pubkey = key_script(8)
         }),
-        (VaultFault::VaultScript, |c| c.tx.output.clear()),
+        (VaultFault::MetaScript(MetaError::Script), |c| c.tx.output.clear()),
         (VaultFault::MetaScript(MetaError::Script), |c| {
             c.tx.output.swap(1, 2)
         }),
@@ -226,6 +229,49 @@ fn money_tampers() -> Vec<Tamper> {
     ]
 }
 
+/// As [`layout_tampers`], for what hands something over: outputs are vault, OP_RETURN, of a reset the
+/// first anchor, pay-to-anchor, change.
+fn handover_tampers() -> Vec<(Parts, VaultFault, fn(&mut Judged))> {
+    let unknown = EpochHash([0xe2; 32]);
+    vec![
+        (Parts::rotation(), VaultFault::UnknownEpoch(unknown), |c| {
+            hand_over(c, Handover::Vault(EpochHash([0xe2; 32])))
+        }),
+        (Parts::rotation(), VaultFault::VaultScript, |c| {
+            c.tx.output[0].script_pubkey = c.prevouts[0].script_pubkey.clone()
+        }),
+        (Parts::rotation(), VaultFault::VaultScript, |c| {
+            set_meta(c, 0, 1_000, &[])
+        }),
+        (Parts::rotation(), VaultFault::TrailingOutputs, |c| {
+            c.tx.output.insert(2, txout(1_000, key_script(7)))
+        }),
+        (Parts::reset(), VaultFault::VaultScript, |c| {
+            c.tx.output[0].script_pubkey = next_keys().script_pubkey()
+        }),
+        (Parts::reset(), VaultFault::FirstAnchor, |c| {
+            hand_over(c, Handover::Anchor(key(7)))
+        }),
+        (Parts::reset(), VaultFault::FirstAnchor, |c| {
+            add(&mut c.tx.output[2], 1)
+        }),
+        (Parts::reset(), VaultFault::FirstAnchor, |c| {
+            c.tx.output.remove(2);
+        }),
+        (Parts::reset(), VaultFault::FirstAnchor, |c| {
+            c.tx.output.truncate(2)
+        }),
+        (Parts::reset(), VaultFault::TrailingOutputs, |c| {
+            set_meta(c, 0, 1_000, &[])
+        }),
+    ]
+}
+
+fn hand_over(case: &mut Judged, handover: Handover) {
+    let meta = VaultMeta::handing_over(handover, FeeRate::default());
+    case.tx.output[1].script_pubkey = meta.to_script();
+}
+
 fn fee(case: &Judged) -> u64 {
     let inputs: u64 = case.prevouts.iter().map(|output| output.value.to_sat()).sum();
     inputs
@@ -246,7 +292,14 @@ fn every_rule_has_a_transaction_that_breaks_it_alone() {
         assert_eq!(judge(&case), Err(expected.clone()), "{expected}");
         seen.insert(number(&expected));
     }
-    assert_eq!(seen, (0..25).collect(), "each rule has a row in a table");
+    for (parts, expected, tamper) in handover_tampers() {
+        let mut case = parts.judged(&plan_vault_tx(&parts.plan()).unwrap());
+        assert!(judge(&case).is_ok());
+        tamper(&mut case);
+        assert_eq!(judge(&case), Err(expected.clone()), "{expected}");
+        seen.insert(number(&expected));
+    }
+    assert_eq!(seen, (0..27).collect(), "each rule has a row in a table");
 }
 
 #[test]
@@ -276,4 +329,34 @@ fn pay_to_anchor_and_change_may_be_missing() {
     assert!(judge(&no_change).is_ok());
     no_change.tx.output.truncate(4);
     assert!(judge(&no_change).is_ok());
+}
+
+#[test]
+fn a_rotation_moves_the_whole_vault_to_the_next_federation() {
+    let parts = Parts::rotation();
+    let case = parts.judged(&plan_vault_tx(&parts.plan()).unwrap());
+    let effects = judge(&case).unwrap();
+    assert_eq!(effects.handover, Some(Handover::Vault(NEXT_EPOCH)));
+    assert_eq!(effects.script_pubkey, next_keys().script_pubkey());
+    assert_eq!(
+        effects.new_tip.amount,
+        sats(1_000_500),
+        "the operator pays the fee and a top-up"
+    );
+    assert!(effects.swept.is_empty() && effects.paid.is_empty());
+}
+
+#[test]
+fn a_reset_keeps_the_vault_and_has_the_next_sequencers_first_anchor() {
+    let parts = Parts::reset();
+    let case = parts.judged(&plan_vault_tx(&parts.plan()).unwrap());
+    let effects = judge(&case).unwrap();
+    assert_eq!(effects.handover, Some(Handover::Anchor(key(SEQUENCER))));
+    assert_eq!(effects.script_pubkey, case.ctx.script);
+    assert_eq!(
+        effects.new_tip.amount,
+        sats(1_000_500),
+        "the anchor is the operator's"
+    );
+    assert_eq!(case.tx.output[2].value, ANCHOR_AMOUNT);
 }

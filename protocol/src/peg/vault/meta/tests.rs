@@ -48,7 +48,11 @@ fn bytes_that_are_not_canonical_are_refused() {
     };
     assert_eq!(tampered(&|b| b[0] ^= 1), DecodeError::Unknown("vault magic"));
     assert_eq!(tampered(&|b| b[4] = 2), DecodeError::Unknown("vault version"));
-    assert_eq!(tampered(&|b| b[5] = 1), DecodeError::Unknown("vault flags"));
+    assert_eq!(tampered(&|b| b[5] = 3), DecodeError::Unknown("vault flags"));
+    assert!(matches!(
+        tampered(&|b| b[5] = 1),
+        DecodeError::UnexpectedEnd { .. }
+    ));
     assert_eq!(tampered(&|b| b.push(0)), DecodeError::OutOfRange("vault bitmap"));
     assert_eq!(
         tampered(&|b| b[18] &= !1),
@@ -63,6 +67,42 @@ fn bytes_that_are_not_canonical_are_refused() {
         DecodeError::UnexpectedEnd { needed: 1 }
     );
     assert_eq!(tampered(&|b| b.resize(81, 1)), DecodeError::TrailingBytes(1));
+}
+
+#[test]
+fn a_handover_states_what_goes_to_whom_and_nothing_else() {
+    let rate = FeeRate::from_sat_per_kwu(0x0102_0304);
+    let head = |flag: &str| hex::encode(b"TCTV") + "01" + flag + "0000" + "04030201";
+    let vault = VaultMeta::handing_over(Handover::Vault(EpochHash([7; 32])), rate);
+    let key = crate::testing::x_only(5);
+    let anchor = VaultMeta::handing_over(Handover::Anchor(key), rate);
+    assert_eq!(hex::encode(vault.encode()), head("01") + &"07".repeat(32));
+    assert_eq!(
+        hex::encode(anchor.encode()),
+        head("02") + &hex::encode(key.serialize())
+    );
+    for meta in [vault, anchor] {
+        assert_eq!((meta.n_dep(), meta.paid()), (0, &[][..]));
+        let bytes = meta.encode();
+        assert_eq!(VaultMeta::decode(&bytes).unwrap(), meta);
+        assert_eq!(VaultMeta::script_bytes(&meta.to_script()).unwrap(), bytes);
+        let mut longer = bytes.clone();
+        longer.push(0);
+        assert_eq!(VaultMeta::decode(&longer), Err(DecodeError::TrailingBytes(1)));
+        assert!(VaultMeta::decode(&bytes[..bytes.len() - 1]).is_err());
+        let mut sweeping = bytes;
+        sweeping[6] = 1;
+        assert_eq!(
+            VaultMeta::decode(&sweeping),
+            Err(DecodeError::OutOfRange("deposits beside a handover"))
+        );
+    }
+    let mut no_point = VaultMeta::handing_over(Handover::Anchor(key), rate).encode();
+    no_point[12..].fill(0xff);
+    assert!(matches!(
+        VaultMeta::decode(&no_point),
+        Err(DecodeError::BadPoint(_))
+    ));
 }
 
 #[test]
@@ -101,8 +141,8 @@ proptest! {
     }
 
     #[test]
-    fn what_decodes_encodes_to_the_same_bytes(tail in prop::collection::vec(any::<u8>(), 0..70)) {
-        let bytes = [&MAGIC[..], &[VERSION, 0], &tail].concat();
+    fn what_decodes_encodes_to_the_same_bytes(flags in 0u8..4, tail in prop::collection::vec(any::<u8>(), 0..70)) {
+        let bytes = [&MAGIC[..], &[VERSION, flags], &tail].concat();
         if let Ok(meta) = VaultMeta::decode(&bytes) {
             prop_assert_eq!(meta.encode(), bytes);
         }

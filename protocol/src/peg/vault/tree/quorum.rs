@@ -119,6 +119,23 @@ impl Quorum {
             .push_opcode(OP_NUMEQUAL)
             .into_script()
     }
+
+    /// Appends a quorum behind a byte that says whether there is one.
+    pub(crate) fn put_option(quorum: Option<&Self>, out: &mut Vec<u8>) {
+        out.push(u8::from(quorum.is_some()));
+        if let Some(quorum) = quorum {
+            quorum.encode_to(out);
+        }
+    }
+
+    /// Reads a quorum, if there is one.
+    pub(crate) fn read_option(reader: &mut Reader<'_>) -> Result<Option<Self>, DecodeError> {
+        match reader.u8()? {
+            0 => Ok(None),
+            1 => Self::decode_from(reader).map(Some),
+            _ => Err(DecodeError::Unknown("presence of a quorum")),
+        }
+    }
 }
 
 impl TryFrom<Fields> for Quorum {

@@ -1,0 +1,185 @@
+//! Tests of epochs and their announcements.
+
+use bitcoin::Transaction;
+use bitcoin::secp256k1::schnorr::Signature;
+
+use super::*;
+use crate::peg::fixture::{key, sign, txout};
+use crate::peg::taproot::output_script;
+use crate::testing::quorum;
+
+const CHAIN: ChainId = ChainId::from_bytes([7; 32]);
+
+/// The epoch `number` of the federation with key `federation`.
+fn epoch(number: u32, federation: u8) -> Epoch {
+    Epoch {
+        number,
+        keys: VaultKeys {
+            federation: key(federation),
+            backup: Some(quorum(2, &[61, 62, 63], 144)),
+            recovery: Some(quorum(1, &[64, 65], 26_280)),
+        },
+    }
+}
+
+fn signature(signer: u8, keys: &VaultKeys, epoch: &Epoch, voice: Voice) -> Signature {
+    sign(signer, keys.merkle_root(), &epoch.message(CHAIN, voice))
+}
+
+/// Federation 1 hands over to federation 2.
+fn announcement() -> (Epoch, Announcement) {
+    let (current, next) = (epoch(4, 1), epoch(5, 2));
+    let announcement = Announcement {
+        incumbent: signature(1, &current.keys, &next, Voice::Incumbent),
+        successor: signature(2, &next.keys, &next, Voice::Successor),
+        epoch: next,
+    };
+    (current, announcement)
+}
+
+#[test]
+fn an_announcement_with_both_signatures_may_follow() {
+    let (current, announcement) = announcement();
+    assert_eq!(announcement.check(CHAIN, &current), Ok(()));
+}
+
+#[test]
+fn each_rule_of_a_succession_refuses_what_breaks_it() {
+    let refused = |tamper: &dyn Fn(&mut Epoch, &mut Announcement)| {
+        let (mut current, mut announcement) = announcement();
+        tamper(&mut current, &mut announcement);
+        announcement.check(CHAIN, &current).unwrap_err()
+    };
+    for number in [3, 5, u32::MAX] {
+        let error = refused(&|current, _| current.number = number);
+        assert_eq!(
+            error,
+            SuccessionError::Number {
+                stated: 5,
+                current: number
+            }
+        );
+    }
+    assert_eq!(
+        refused(&|current, a| current.keys = a.epoch.keys.clone()),
+        SuccessionError::SameKeys
+    );
+    // Signed by another federation, for another chain, voice or epoch, or by the key without its tree.
+    let plain = VaultKeys::without_leaves(key(1));
+    let by_incumbent: [&dyn Fn(&mut Epoch, &mut Announcement); 5] = [
+        &|current, _| current.keys.federation = key(3),
+        &|_, a| {
+            a.incumbent = sign(
+                1,
+                None,
+                &a.epoch.message(ChainId::from_bytes([8; 32]), Voice::Incumbent),
+            )
+        },
+        &|c, a| a.incumbent = signature(1, &c.keys, &a.epoch, Voice::Successor),
+        &|c, a| a.incumbent = signature(1, &c.keys, &epoch(5, 3), Voice::Incumbent),
+        &|_, a| a.incumbent = signature(1, &plain, &a.epoch, Voice::Incumbent),
+    ];
+    for tamper in by_incumbent {
+        assert_eq!(refused(tamper), SuccessionError::Incumbent);
+    }
+    let by_successor: [&dyn Fn(&mut Epoch, &mut Announcement); 3] = [
+        &|c, a| a.successor = signature(1, &c.keys, &a.epoch, Voice::Successor),
+        &|_, a| a.successor = signature(2, &a.epoch.keys, &a.epoch, Voice::Incumbent),
+        &|_, a| a.successor = signature(2, &a.epoch.keys, &epoch(6, 2), Voice::Successor),
+    ];
+    for tamper in by_successor {
+        assert_eq!(refused(tamper), SuccessionError::Successor);
+    }
+}
+
+#[test]
+fn every_part_of_an_epoch_and_the_chain_change_its_hash() {
+    let base = epoch(5, 2);
+    let mut others = vec![epoch(6, 2), epoch(5, 3)];
+    for tamper in [
+        |keys: &mut VaultKeys| keys.backup = None,
+        |keys: &mut VaultKeys| keys.recovery = None,
+        |keys: &mut VaultKeys| keys.backup = Some(quorum(2, &[61, 62, 63], 145)),
+        |keys: &mut VaultKeys| keys.backup = keys.recovery.take(),
+    ] {
+        let mut other = base.clone();
+        tamper(&mut other.keys);
+        others.push(other);
+    }
+    let mut hashes: Vec<EpochHash> = others.iter().map(|other| other.hash(CHAIN)).collect();
+    hashes.push(base.hash(ChainId::from_bytes([8; 32])));
+    hashes.push(base.hash(CHAIN));
+    let text = base.hash(CHAIN).to_string();
+    assert_eq!(text.parse(), Ok(base.hash(CHAIN)));
+    let count = hashes.len();
+    hashes.sort_unstable();
+    hashes.dedup();
+    assert_eq!(hashes.len(), count);
+}
+
+#[test]
+fn an_announcement_has_one_encoding_and_its_limit_is_exact() {
+    let (_, short) = announcement();
+    let most = u8::try_from(MAX_QUORUM_KEYS).unwrap();
+    let numbers: Vec<u8> = (1..=most).collect();
+    let mut long = short.clone();
+    long.epoch.keys.backup = Some(quorum(1, &numbers, 144));
+    long.epoch.keys.recovery = Some(quorum(1, &numbers, 145));
+    assert_eq!(long.encode().len(), MAX_ANNOUNCEMENT);
+    for announcement in [short, long] {
+        let bytes = announcement.encode();
+        assert_eq!(Announcement::decode(&bytes), Ok(announcement));
+        for end in 0..bytes.len() {
+            assert!(Announcement::decode(&bytes[..end]).is_err());
+        }
+        let longer = [&bytes[..], &[0]].concat();
+        assert_eq!(Announcement::decode(&longer), Err(DecodeError::TrailingBytes(1)));
+    }
+}
+
+#[test]
+fn leaves_out_of_order_are_no_epoch() {
+    let mut wrong = epoch(5, 2);
+    std::mem::swap(&mut wrong.keys.backup, &mut wrong.keys.recovery);
+    assert_eq!(
+        Epoch::decode(&wrong.encode()),
+        Err(DecodeError::OutOfRange("timelocks of the vault's leaves"))
+    );
+}
+
+/// A transaction that runs these tapscripts, each from a Taproot output.
+fn publishing(scripts: &[bitcoin::ScriptBuf]) -> TxInput {
+    let mut tx = Transaction {
+        version: bitcoin::transaction::Version::TWO,
+        lock_time: bitcoin::absolute::LockTime::ZERO,
+        input: Vec::new(),
+        output: vec![txout(1_000, output_script(key(9), None))],
+    };
+    for script in scripts {
+        let mut input = bitcoin::TxIn::default();
+        let mut control = vec![0xc0];
+        control.extend_from_slice(&key(9).serialize());
+        input.witness = bitcoin::Witness::from_slice(&[vec![0; 64], script.to_bytes(), control]);
+        tx.input.push(input);
+    }
+    let prevouts = vec![txout(2_000, output_script(key(9), None)); scripts.len()];
+    TxInput::new(tx, prevouts).unwrap()
+}
+
+#[test]
+fn announcements_are_found_in_any_input_and_other_bytes_are_passed_over() {
+    let (_, announcement) = announcement();
+    let script = |kind, body| Envelope::new(key(9), kind, body).unwrap().to_script();
+    let good = announcement.envelope(key(9)).unwrap().to_script();
+    let longer = [&announcement.encode()[..], &[0]].concat();
+    let tx = publishing(&[
+        script(EnvelopeKind::ForcedTransfer, announcement.encode()),
+        good.clone(),
+        script(EnvelopeKind::Epoch, longer),
+        script(EnvelopeKind::Epoch, vec![0; MAX_ANNOUNCEMENT + 1]),
+        script(EnvelopeKind::Epoch, Vec::new()),
+        good,
+    ]);
+    let found: Vec<Announcement> = announcements(&tx).collect();
+    assert_eq!(found, [announcement.clone(), announcement]);
+}
