@@ -36,6 +36,8 @@ pub struct VaultSnapshot {
     withdrawals: Vec<(u64, WithdrawalView)>,
     halted: Option<String>,
     refresh_due: bool,
+    /// Keys of federations before, whose deposits may still be swept.
+    former: Vec<XOnlyPublicKey>,
 }
 
 impl VaultSnapshot {
@@ -60,6 +62,7 @@ impl VaultSnapshot {
             withdrawals,
             halted: None,
             refresh_due: false,
+            former: Vec::new(),
         }
     }
 
@@ -81,6 +84,19 @@ impl VaultSnapshot {
     #[must_use]
     pub fn refresh_due(&self) -> bool {
         self.refresh_due
+    }
+
+    /// The same state in which federations before hand over: deposits under their keys may still be swept.
+    #[must_use]
+    pub fn handing_over(mut self, former: Vec<XOnlyPublicKey>) -> Self {
+        self.former = former;
+        self
+    }
+
+    /// Whether deposits under this key may be swept: it is the vault's, or of a federation that hands over.
+    #[must_use]
+    pub fn sweeps(&self, key: &XOnlyPublicKey) -> bool {
+        *key == self.vault.federation || self.former.contains(key)
     }
 
     /// Height of the block.
