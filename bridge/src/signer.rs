@@ -5,9 +5,11 @@
 //! signers fits behind the same trait. A signer trusts nothing in the proposal: it compares with
 //! its own view of the chain. Specification: `docs/spec/bitcoin.md`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bitcoin::secp256k1::schnorr::Signature;
+use bitcoin::taproot::TapNodeHash;
 use bitcoin::{OutPoint, XOnlyPublicKey};
 use tacit_protocol::Network;
 use tacit_protocol::encoding::Decode;
@@ -19,7 +21,10 @@ use crate::keys::SigningKey;
 use crate::proposal::Proposal;
 use crate::vault::{VaultSnapshot, VaultView, ViewError};
 
+pub mod joint;
 pub mod judge;
+
+pub use joint::JointSigner;
 
 /// Why a signer refuses.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -30,8 +35,8 @@ pub enum SignError {
     /// The signer's own state forbids any signature.
     #[error("signing is halted: {0}")]
     Halted(String),
-    /// The vault belongs to another key.
-    #[error("the vault's key is {vault}, this signer holds {signer}")]
+    /// No input belongs to the signer's key.
+    #[error("the vault's key is {vault} and no deposit here belongs to {signer}, which this signer holds")]
     Key {
         /// The vault's.
         vault: Box<XOnlyPublicKey>,
@@ -58,6 +63,16 @@ pub enum SignError {
     /// An input is said to be somebody's whose it is not.
     #[error("input {0} has another role than the proposal says")]
     Role(usize),
+    /// An input of a key that nobody here signs for.
+    #[error(
+        "input {input} belongs to the key {key}, and no federation with it is known here; name its files"
+    )]
+    NoSigner {
+        /// Which.
+        input: usize,
+        /// Its internal key.
+        key: Box<XOnlyPublicKey>,
+    },
     /// Too few members let so much leave in so few blocks; they may let less.
     #[error("too few signers let so much leave the vault at once: {0}")]
     Outflow(String),
@@ -89,18 +104,22 @@ fn list(missing: &[(String, String)]) -> String {
 )]
 pub struct LocalSignerOnMainnet;
 
-/// Signs vault transactions for the federation.
-pub trait VaultSigner: Send + Sync {
-    /// The federation's key.
-    fn public_key(&self) -> XOnlyPublicKey;
+/// Signatures by the index of the input that they are for.
+pub type Signatures = BTreeMap<usize, Signature>;
 
-    /// Signatures for the inputs that are the federation's (vault and deposits), in their order.
+/// Signs vault transactions for a federation, or for several.
+pub trait VaultSigner: Send + Sync {
+    /// The keys that it signs for: internal keys of Taproot outputs.
+    fn keys(&self) -> Vec<XOnlyPublicKey>;
+
+    /// Signatures for the inputs (vault and deposits) whose internal keys are its own.
     ///
-    /// `tx` is what the proposal gives where it was made; signers elsewhere derive their own.
+    /// `tx` is what the proposal gives where it was made; signers elsewhere derive their own, and with it
+    /// which inputs are theirs.
     ///
     /// # Errors
     /// [`SignError`]: the reason of a refusal.
-    fn sign_vault(&self, proposal: &Proposal, tx: &UnsignedVaultTx) -> Result<Vec<Signature>, SignError>;
+    fn sign_vault(&self, proposal: &Proposal, tx: &UnsignedVaultTx) -> Result<Signatures, SignError>;
 }
 
 /// One key in one process, with a view of the chain of its own.
@@ -129,27 +148,37 @@ impl LocalSigner {
 }
 
 impl VaultSigner for LocalSigner {
-    fn public_key(&self) -> XOnlyPublicKey {
-        self.key.public_key()
+    fn keys(&self) -> Vec<XOnlyPublicKey> {
+        vec![self.key.public_key()]
     }
 
-    fn sign_vault(&self, _: &Proposal, tx: &UnsignedVaultTx) -> Result<Vec<Signature>, SignError> {
+    fn sign_vault(&self, _: &Proposal, tx: &UnsignedVaultTx) -> Result<Signatures, SignError> {
         let snapshot = self.view.snapshot()?;
-        if snapshot.federation() != self.public_key() {
-            let (vault, signer) = (Box::new(snapshot.federation()), Box::new(self.public_key()));
+        let roles = check_proposal(tx, &snapshot, self.ceiling)?;
+        let key = self.key.public_key();
+        let signatures: Signatures = own_inputs(&roles, &key)
+            .map(|(input, root)| (input, self.key.sign_key_path(&tx.sighash(input), root)))
+            .collect();
+        if signatures.is_empty() {
+            let (vault, signer) = (Box::new(snapshot.federation()), Box::new(key));
             return Err(SignError::Key { vault, signer });
         }
-        let roles = check_proposal(tx, &snapshot, self.ceiling)?;
-        let sign = |(input, role): (usize, InputRole)| {
-            self.key.sign_key_path(&tx.sighash(input), role.merkle_root())
-        };
-        Ok(roles
-            .into_iter()
-            .enumerate()
-            .filter(|(_, role)| *role != InputRole::Operator)
-            .map(sign)
-            .collect())
+        Ok(signatures)
     }
+}
+
+/// The inputs that a key signs, each with the root of the tree that tweaks it.
+pub fn own_inputs(
+    roles: &[InputRole],
+    key: &XOnlyPublicKey,
+) -> impl Iterator<Item = (usize, Option<TapNodeHash>)> {
+    let paths = roles
+        .iter()
+        .enumerate()
+        .filter_map(|(input, role)| Some((input, role.federation()?)));
+    paths
+        .filter(|(_, path)| path.internal == *key)
+        .map(|(input, path)| (input, path.merkle_root))
 }
 
 /// Checks a proposal against a signer's own state and policy; returns who signs each input.
@@ -215,19 +244,19 @@ fn roles(
     snapshot: &VaultSnapshot,
     inputs: usize,
 ) -> Result<Vec<InputRole>, SignError> {
-    let mut roles = vec![InputRole::Vault(snapshot.vault().merkle_root())];
+    let mut roles = vec![InputRole::Vault(snapshot.vault().key_path())];
     for swept in &effects.swept {
         let refused = || SignError::Deposit(swept.outpoint);
         let deposits = snapshot.deposits();
         let known = deposits.iter().find(|deposit| deposit.outpoint == swept.outpoint);
         let known = known.ok_or_else(refused)?;
-        let same_terms = known.terms.federation == snapshot.federation()
+        let same_terms = snapshot.sweeps(&known.terms.federation)
             && known.terms.matches(&swept.script_pubkey)
             && known.amount == swept.amount;
         if !same_terms {
             return Err(refused());
         }
-        roles.push(InputRole::Deposit(known.terms.merkle_root()));
+        roles.push(InputRole::Deposit(known.terms.key_path()));
     }
     roles.resize(inputs, InputRole::Operator);
     Ok(roles)

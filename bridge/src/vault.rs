@@ -334,18 +334,9 @@ impl VaultOperator {
         Ok(())
     }
 
-    /// Joins the federation's signatures and the operator's, and verifies every one.
+    /// Joins the federations' signatures and the operator's, and verifies every one.
     fn sign(&self, proposal: &Proposal, unsigned: UnsignedVaultTx) -> Result<Transaction, VaultError> {
-        let federation = self.config.signer.sign_vault(proposal, &unsigned)?;
-        let is_ours = |role: &&InputRole| **role == InputRole::Operator;
-        let wanted = unsigned.roles().iter().filter(|role| !is_ours(role)).count();
-        if federation.len() != wanted {
-            return Err(VaultError::SignatureCount {
-                found: federation.len(),
-                wanted,
-            });
-        }
-        let mut federation = federation.into_iter();
+        let federations = self.config.signer.sign_vault(proposal, &unsigned)?;
         let mut signatures: Vec<Signature> = Vec::with_capacity(unsigned.roles().len());
         let secp = Secp256k1::verification_only();
         for (input, role) in unsigned.roles().iter().enumerate() {
@@ -353,7 +344,7 @@ impl VaultOperator {
             let signature = match role {
                 InputRole::Operator => self.config.operator_key.sign_key_path(&message, None),
                 InputRole::Vault(_) | InputRole::Deposit(_) => {
-                    federation.next().expect("they were counted above")
+                    *federations.get(&input).ok_or(VaultError::NoSignature(input))?
                 }
             };
             let key = output_key(&unsigned, input).ok_or(VaultError::BadSignature(input))?;

@@ -17,11 +17,11 @@ use std::fmt;
 use bitcoin::secp256k1::{Message as Digest, Secp256k1, schnorr};
 use frost_secp256k1_tr::round1::SigningCommitments;
 use frost_secp256k1_tr::round2::SignatureShare;
-use frost_secp256k1_tr::{Identifier, SigningPackage, aggregate_with_tweak};
+use frost_secp256k1_tr::{Identifier, SigningPackage};
 
 use crate::roster::MemberId;
 use crate::share::GroupKey;
-use crate::signer::Input;
+use crate::signer::{Input, aggregate_under};
 use crate::wire::Message;
 
 /// Why a member is not asked again in this session.
@@ -319,19 +319,14 @@ impl Session {
                 .iter()
                 .filter_map(|(member, shares)| Some((member.identifier(), shares.as_ref()?[i])))
                 .collect();
-            let root = input.root_bytes();
-            let root = root.as_ref().map(<[u8; 32]>::as_slice);
-            match aggregate_with_tweak(package, &shares, self.group.public(), root) {
+            match aggregate_under(&input.tweak, package, &shares, self.group.public()) {
                 Ok(signature) => signatures.extend(
                     signature
                         .serialize()
                         .ok()
                         .and_then(|bytes| schnorr::Signature::from_slice(&bytes).ok())
                         .filter(|signature| {
-                            let key = self
-                                .group
-                                .output_key(&secp, input.merkle_root)
-                                .to_x_only_public_key();
+                            let key = self.group.key_under(&secp, &input.tweak);
                             secp.verify_schnorr(signature, &Digest::from_digest(input.sighash), &key)
                                 .is_ok()
                         }),

@@ -5,9 +5,8 @@
 use std::fmt;
 
 use bitcoin::hashes::{Hash, sha256};
-use bitcoin::key::{TapTweak, TweakedPublicKey};
+use bitcoin::key::TapTweak;
 use bitcoin::secp256k1::{Secp256k1, Verification};
-use bitcoin::taproot::TapNodeHash;
 use bitcoin::{PublicKey, XOnlyPublicKey};
 use frost_secp256k1_tr::VerifyingKey;
 use frost_secp256k1_tr::keys::{KeyPackage, PublicKeyPackage, VerifyingShare};
@@ -16,6 +15,7 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::roster::{MemberId, Roster, RosterError};
+use crate::signer::Tweak;
 use crate::wire::Message;
 
 mod file;
@@ -89,14 +89,13 @@ impl GroupKey {
         self.internal
     }
 
-    /// The key of an output with these leaves: what its signatures verify against.
+    /// What signatures under the group's key, so tweaked, verify against.
     #[must_use]
-    pub fn output_key(
-        &self,
-        secp: &Secp256k1<impl Verification>,
-        root: Option<TapNodeHash>,
-    ) -> TweakedPublicKey {
-        self.internal.tap_tweak(secp, root).0
+    pub fn key_under(&self, secp: &Secp256k1<impl Verification>, tweak: &Tweak) -> XOnlyPublicKey {
+        match tweak {
+            Tweak::Untweaked => self.internal,
+            Tweak::Taproot(root) => self.internal.tap_tweak(secp, *root).0.to_x_only_public_key(),
+        }
     }
 
     pub(crate) fn public(&self) -> &PublicKeyPackage {

@@ -1,39 +1,90 @@
 //! A member in a signing round.
 //!
 //! A signature takes a pair of nonces from each signer, and whoever uses one twice gives its share away.
-//! So nonces are never written anywhere, they are made for one sighash and one output, and their commitments
+//! So nonces are never written anywhere, they are made for one sighash under one key, and their commitments
 //! are entered in a ledger on disk, with a sync, before what they signed leaves ([`Ledger`]). A crash loses
 //! nonces, and with them nothing but the round. One process at a time has the ledger. A process whose
 //! memory was set back finds that the ledger has grown without it, and signs no more; nothing protects
 //! a machine whose memory *and* disk were copied or set back together: never run a signer from a snapshot.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::Path;
 
 use bitcoin::hashes::{Hash, sha256};
 use bitcoin::taproot::TapNodeHash;
+use frost_secp256k1_tr::keys::{KeyPackage, PublicKeyPackage};
 use frost_secp256k1_tr::round1::{self, SigningNonces};
-use frost_secp256k1_tr::{SigningPackage, round2};
+use frost_secp256k1_tr::round2::{self, SignatureShare};
+use frost_secp256k1_tr::{Identifier, Signature, SigningPackage, aggregate, aggregate_with_tweak};
 use rand_core::{CryptoRng, RngCore};
 use thiserror::Error;
 
 use crate::share::KeyShare;
 use crate::wire::Message;
 
+/// Which key a signature is under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Tweak {
+    /// The group's key itself, as a leaf of a script asks for.
+    Untweaked,
+    /// The key of a Taproot output with these leaves, or with none: the group's key tweaked by them.
+    Taproot(Option<TapNodeHash>),
+}
+
 /// One signature to make: an input of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Input {
     /// What is signed.
     pub sighash: [u8; 32],
-    /// The leaves of the output that is spent; `None` if it has none.
-    pub merkle_root: Option<TapNodeHash>,
+    /// Under which key.
+    pub tweak: Tweak,
 }
 
 impl Input {
-    pub(crate) fn root_bytes(&self) -> Option<[u8; 32]> {
-        self.merkle_root.map(|root| root.to_byte_array())
+    /// An output spent by its key path; `None` if it has no leaves.
+    #[must_use]
+    pub fn key_path(sighash: [u8; 32], merkle_root: Option<TapNodeHash>) -> Self {
+        let tweak = Tweak::Taproot(merkle_root);
+        Self { sighash, tweak }
+    }
+
+    /// A leaf that asks for a signature of the group's key.
+    #[must_use]
+    pub fn untweaked(sighash: [u8; 32]) -> Self {
+        let tweak = Tweak::Untweaked;
+        Self { sighash, tweak }
+    }
+}
+
+fn root_bytes(root: Option<&TapNodeHash>) -> Option<&[u8]> {
+    root.map(|root| root.as_byte_array().as_slice())
+}
+
+/// A member's part of a signature, under the key that the tweak names.
+fn sign_under(
+    tweak: &Tweak,
+    package: &SigningPackage,
+    nonces: &SigningNonces,
+    key: &KeyPackage,
+) -> Result<SignatureShare, frost_secp256k1_tr::Error> {
+    match tweak {
+        Tweak::Untweaked => round2::sign(package, nonces, key),
+        Tweak::Taproot(root) => round2::sign_with_tweak(package, nonces, key, root_bytes(root.as_ref())),
+    }
+}
+
+/// The whole signature of these parts, under the key that the tweak names.
+pub(crate) fn aggregate_under(
+    tweak: &Tweak,
+    package: &SigningPackage,
+    shares: &BTreeMap<Identifier, SignatureShare>,
+    public: &PublicKeyPackage,
+) -> Result<Signature, frost_secp256k1_tr::Error> {
+    match tweak {
+        Tweak::Untweaked => aggregate(package, shares, public),
+        Tweak::Taproot(root) => aggregate_with_tweak(package, shares, public, root_bytes(root.as_ref())),
     }
 }
 
@@ -300,9 +351,7 @@ impl Signer {
         package: &SigningPackage,
         nonces: &SigningNonces,
     ) -> Result<Vec<u8>, Refusal> {
-        let root = input.root_bytes();
-        let root = root.as_ref().map(<[u8; 32]>::as_slice);
-        match round2::sign_with_tweak(package, nonces, self.share.key(), root) {
+        match sign_under(&input.tweak, package, nonces, self.share.key()) {
             Ok(share) => Ok(share.encode()),
             Err(error) => Err(Refusal::Package {
                 input: i,

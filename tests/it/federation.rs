@@ -368,7 +368,11 @@ fn round(setting: &mut Setting, ids: &[TransferId]) -> anyhow::Result<()> {
         let owed = coordinator.withdrawals();
         let (proposal, tx) = coordinator.propose(&coordinator.snapshot, Vec::new(), owed, 1_000)?;
         let group = federation(setting)?.group().clone();
-        let mut session = Session::new(group, inputs_of(&tx), BTreeMap::new());
+        let mut session = Session::new(
+            group.clone(),
+            inputs_of(&tx, &group.internal_key()).into_values().collect(),
+            BTreeMap::new(),
+        );
         let proposal = proposal.encode();
         let request = Request::Commit {
             proposal: proposal.clone(),

@@ -10,7 +10,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bitcoin::{OutPoint, TxOut};
+use bitcoin::{OutPoint, TxOut, XOnlyPublicKey};
 use tacit_protocol::Amount;
 use tacit_protocol::encoding::DecodeError;
 use tacit_protocol::peg::FeeRate;
@@ -157,6 +157,11 @@ pub enum Refusal {
     /// The signing round itself went wrong.
     #[error("{0}")]
     Round(String),
+    /// Nothing in it is this member's to sign.
+    #[error(
+        "no input belongs to the key {0}, of which this member has a share; ask the federation that has the others"
+    )]
+    NotOurs(Box<XOnlyPublicKey>),
 }
 
 impl Refusal {
@@ -185,6 +190,7 @@ impl Refusal {
             Self::Outflow { .. } => Self::OUTFLOW,
             Self::Before(_) => 17,
             Self::Round(_) => 18,
+            Self::NotOurs(_) => 19,
         }
     }
 
@@ -247,6 +253,7 @@ impl From<SignError> for Refusal {
             SignError::Fault(_)
             | SignError::Role(_)
             | SignError::Key { .. }
+            | SignError::NoSigner { .. }
             | SignError::TooFew { .. }
             | SignError::Outflow(_) => Self::Rule(error.to_string()),
         }

@@ -80,7 +80,7 @@ fn an_honest_proposal_is_signed_for_vault_and_deposits() {
     );
     let secp = Secp256k1::verification_only();
     let output = bitcoin::XOnlyPublicKey::from_slice(&snapshot.vault_script().as_bytes()[2..]);
-    secp.verify_schnorr(&signatures[0], &tx.1.sighash(0), &output.unwrap())
+    secp.verify_schnorr(&signatures[&0], &tx.1.sighash(0), &output.unwrap())
         .unwrap();
 }
 
@@ -188,4 +188,37 @@ fn a_vault_of_other_leaves_is_refused() {
         let refused = signer(snapshot.clone()).sign_vault(&tx.0, &tx.1);
         assert_eq!(refused, Err(SignError::Fault(VaultFault::TipContents)));
     }
+}
+
+#[test]
+fn a_deposit_under_another_key_is_swept_only_while_its_federation_hands_over() {
+    let (world, mut deposits, withdrawals, _) = setting();
+    let former = key(9);
+    deposits[1].terms.federation = former.public_key();
+    let snapshot = VaultSnapshot::new(
+        world.coins.height(),
+        world.vault_tip,
+        vault_keys(),
+        deposits.clone(),
+        withdrawals.clone(),
+    );
+    let (proposal, tx) = plan(&world, &deposits, &withdrawals, rate());
+    let outpoint = deposits[1].outpoint;
+    let refused = signer(snapshot.clone()).sign_vault(&proposal, &tx);
+    assert_eq!(refused, Err(SignError::Deposit(outpoint)));
+
+    let snapshot = snapshot.handing_over(vec![former.public_key()]);
+    let inputs = |key| {
+        let signatures = signer_with(key, Ok(snapshot.clone())).sign_vault(&proposal, &tx);
+        signatures.map(|signatures| signatures.into_keys().collect::<Vec<_>>())
+    };
+    let at = tx
+        .tx()
+        .input
+        .iter()
+        .position(|input| input.previous_output == outpoint);
+    let (old, new) = (inputs(former).unwrap(), inputs(federation()).unwrap());
+    assert_eq!(old, [at.unwrap()]);
+    assert_eq!(new.len(), 2);
+    assert!(!new.contains(&old[0]));
 }

@@ -21,14 +21,9 @@ pub enum VaultError {
     /// The signer refuses.
     #[error("the signer refuses: {0}")]
     Sign(#[from] SignError),
-    /// The signer gave too many signatures, or too few.
-    #[error("the signer gave {found} signatures for {wanted} inputs")]
-    SignatureCount {
-        /// Given.
-        found: usize,
-        /// Inputs that are the federation's.
-        wanted: usize,
-    },
+    /// An input of a federation's that nobody signed.
+    #[error("the signer gave no signature for input {0}; does it hold the key that the input belongs to?")]
+    NoSignature(usize),
     /// A signature does not verify.
     #[error("the signature of input {0} does not verify; is the signer's key the federation's?")]
     BadSignature(usize),

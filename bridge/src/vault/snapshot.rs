@@ -34,6 +34,8 @@ pub struct Handovers {
     pub reset: Option<String>,
     /// The timelock in the script of anchors.
     pub takeover_timelock: u16,
+    /// Keys of federations before, whose deposits may still be swept.
+    pub former: Vec<XOnlyPublicKey>,
 }
 
 /// What the vault's operator and its signers have to know, as of one block.
@@ -107,6 +109,19 @@ impl VaultSnapshot {
     #[must_use]
     pub fn refresh_due(&self) -> bool {
         self.refresh_due
+    }
+
+    /// The same state in which federations before hand over: deposits under their keys may still be swept.
+    #[must_use]
+    pub fn handing_over(mut self, former: Vec<XOnlyPublicKey>) -> Self {
+        self.handovers.former = former;
+        self
+    }
+
+    /// Whether deposits under this key may be swept: it is the vault's, or of a federation that hands over.
+    #[must_use]
+    pub fn sweeps(&self, key: &XOnlyPublicKey) -> bool {
+        *key == self.vault.federation || self.handovers.former.contains(key)
     }
 
     /// Height of the block.

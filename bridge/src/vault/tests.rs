@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, Mutex};
 
-use bitcoin::secp256k1::schnorr::Signature;
 use bitcoin::{OutPoint, Transaction, Txid, XOnlyPublicKey};
 use tacit_protocol::Network;
 use tacit_protocol::peg::vault::{DepositCoin, UnsignedVaultTx};
@@ -18,7 +17,7 @@ use crate::fixture::{
 };
 use crate::journal::Journal;
 use crate::proposal::Proposal;
-use crate::signer::{LocalSigner, SignError, VaultSigner};
+use crate::signer::{LocalSigner, SignError, Signatures, VaultSigner};
 
 mod signing;
 
@@ -258,13 +257,13 @@ fn without_coins_the_state_says_so() {
 struct Liar(usize);
 
 impl VaultSigner for Liar {
-    fn public_key(&self) -> XOnlyPublicKey {
-        federation().public_key()
+    fn keys(&self) -> Vec<XOnlyPublicKey> {
+        vec![federation().public_key()]
     }
 
-    fn sign_vault(&self, _: &Proposal, tx: &UnsignedVaultTx) -> Result<Vec<Signature>, SignError> {
+    fn sign_vault(&self, _: &Proposal, tx: &UnsignedVaultTx) -> Result<Signatures, SignError> {
         Ok((0..self.0)
-            .map(|input| key(9).sign_key_path(&tx.sighash(input), None))
+            .map(|input| (input, key(9).sign_key_path(&tx.sighash(input), None)))
             .collect())
     }
 }
@@ -273,10 +272,7 @@ impl VaultSigner for Liar {
 fn bad_signatures_are_never_sent() {
     let mut setting = Setting::new();
     let snapshot = setting.snapshot(&[], &[(0, withdrawal(31, 50_000))]);
-    let wrong = [
-        (1, VaultError::BadSignature(0)),
-        (0, VaultError::SignatureCount { found: 0, wanted: 1 }),
-    ];
+    let wrong = [(1, VaultError::BadSignature(0)), (0, VaultError::NoSignature(0))];
     for (count, error) in wrong {
         let vault = operator_with(&setting.world, Arc::new(Liar(count)));
         let refused = vault.tend(&snapshot, VaultRates::at(rate()), &mut setting.world.coins);

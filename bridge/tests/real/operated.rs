@@ -4,12 +4,11 @@
 use std::sync::Arc;
 
 use bitcoin::hashes::Hash;
-use bitcoin::secp256k1::schnorr::Signature;
 use bitcoin::{Amount, ScriptBuf, Transaction, WScriptHash, XOnlyPublicKey};
 use tacit_bridge::client::BitcoinClient;
 use tacit_bridge::journal::Journal;
 use tacit_bridge::proposal::Proposal;
-use tacit_bridge::signer::{LocalSigner, SignError, VaultSigner};
+use tacit_bridge::signer::{LocalSigner, SignError, Signatures, VaultSigner};
 use tacit_bridge::vault::{VaultConfig, VaultError, VaultOperator, VaultRates, VaultReport};
 use tacit_protocol::peg::vault::UnsignedVaultTx;
 use tacit_protocol::peg::{DepositTerms, Exit, ExitScript, FeeRate, VaultTip, WithdrawalView};
@@ -187,11 +186,11 @@ impl Operated {
 pub(crate) struct Away;
 
 impl VaultSigner for Away {
-    fn public_key(&self) -> XOnlyPublicKey {
-        federation().public_key()
+    fn keys(&self) -> Vec<XOnlyPublicKey> {
+        vec![federation().public_key()]
     }
 
-    fn sign_vault(&self, _: &Proposal, _: &UnsignedVaultTx) -> Result<Vec<Signature>, SignError> {
+    fn sign_vault(&self, _: &Proposal, _: &UnsignedVaultTx) -> Result<Signatures, SignError> {
         Err(SignError::Halted("away".to_owned()))
     }
 }

@@ -322,10 +322,7 @@ fn what_members_say_fits_its_messages() {
     let folder = tempfile::tempdir().unwrap();
     let share = shares(&roster(2, 3), 1).remove(0);
     let mut signer = Signer::new(share, Ledger::open(&folder.path().join("ledger")).unwrap());
-    let input = Input {
-        sighash: [1; 32],
-        merkle_root: None,
-    };
+    let input = Input::key_path([1; 32], None);
     let commitments = signer.commit(&[input; MOST_PARTS], &mut rng(1)).unwrap();
     passes(&Answer::Commitments(commitments));
 }

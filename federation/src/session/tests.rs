@@ -5,7 +5,7 @@ use bitcoin::hashes::Hash;
 use bitcoin::taproot::TapNodeHash;
 
 use super::*;
-use crate::signer::{Ledger, Signer};
+use crate::signer::{Ledger, Signer, Tweak};
 use crate::testing::{id, rng, roster, shares};
 
 /// How a member behaves.
@@ -27,14 +27,9 @@ enum Manner {
 
 fn inputs() -> Vec<Input> {
     vec![
-        Input {
-            sighash: [1; 32],
-            merkle_root: Some(TapNodeHash::from_byte_array([9; 32])),
-        },
-        Input {
-            sighash: [2; 32],
-            merkle_root: None,
-        },
+        Input::key_path([1; 32], Some(TapNodeHash::from_byte_array([9; 32]))),
+        Input::key_path([2; 32], None),
+        Input::untweaked([3; 32]),
     ]
 }
 
@@ -132,9 +127,9 @@ fn assert_signed(session: &Session, group: &GroupKey) {
         panic!("no signatures; excluded: {:?}", session.excluded());
     };
     let secp = Secp256k1::verification_only();
-    assert_eq!(signatures.len(), 2);
+    assert_eq!(signatures.len(), 3);
     for (signature, input) in signatures.iter().zip(inputs()) {
-        let key = group.output_key(&secp, input.merkle_root).to_x_only_public_key();
+        let key = group.key_under(&secp, &input.tweak);
         let digest = Digest::from_digest(input.sighash);
         assert_eq!(secp.verify_schnorr(signature, &digest, &key), Ok(()));
     }
@@ -147,6 +142,63 @@ fn honest_members_sign_at_once() {
     let (session, group) = run([Honest; 5]);
     assert_signed(&session, &group);
     assert_eq!((session.attempts(), session.excluded().len()), (1, 0));
+}
+
+#[test]
+fn a_signature_under_one_key_of_the_group_is_worthless_under_the_others() {
+    let (session, group) = run([Honest; 5]);
+    let Todo::Done(signatures) = session.todo() else {
+        panic!("honest members sign");
+    };
+    let secp = Secp256k1::verification_only();
+    let untweaked = group.key_under(&secp, &Tweak::Untweaked);
+    assert_eq!(untweaked, group.internal_key());
+    for (i, signature) in signatures.iter().enumerate() {
+        for (j, input) in inputs().iter().enumerate() {
+            // The message is the signature's own: only the key differs.
+            let digest = Digest::from_digest(inputs()[i].sighash);
+            let key = group.key_under(&secp, &input.tweak);
+            let valid = secp.verify_schnorr(signature, &digest, &key).is_ok();
+            assert_eq!(valid, i == j, "signature {i} under key {j}");
+        }
+    }
+}
+
+#[test]
+fn groups_of_odd_keys_sign_untweaked_too() {
+    // The library keeps the parity of the key; Taproot's keys have none.
+    for seed in 1..=8 {
+        let directory = tempfile::tempdir().unwrap();
+        let mut signers: Vec<Signer> = shares(&roster(2, 2), seed)
+            .into_iter()
+            .map(|share| {
+                let path = directory.path().join(share.member().number().to_string());
+                Signer::new(share, Ledger::open(&path).unwrap())
+            })
+            .collect();
+        let group = signers[0].share().group().clone();
+        let input = [Input::untweaked([7; 32])];
+        let mut session = Session::new(group.clone(), input.to_vec(), BTreeMap::new());
+        for number in [1, 2] {
+            let signer = &mut signers[usize::from(number) - 1];
+            let commitments = signer.commit(&input, &mut rng(100 + seed)).unwrap();
+            session.committed(Step(0), id(number), Ok(commitments));
+        }
+        let Todo::Sign { step, packages, .. } = session.todo() else {
+            panic!("{:?}", session.todo());
+        };
+        for number in [1, 2] {
+            let shares = signers[usize::from(number) - 1].sign(&input, &packages).unwrap();
+            session.signed(step, id(number), Ok(shares));
+        }
+        let Todo::Done(signatures) = session.todo() else {
+            panic!("{:?}", session.excluded());
+        };
+        let digest = Digest::from_digest([7; 32]);
+        let secp = Secp256k1::verification_only();
+        secp.verify_schnorr(&signatures[0], &digest, &group.internal_key())
+            .unwrap();
+    }
 }
 
 #[test]
@@ -212,9 +264,9 @@ fn answers_that_nobody_asked_for_change_nothing() {
     let group = shares(&roster(2, 3), 1)[0].group().clone();
     let mut session = Session::new(group, inputs(), BTreeMap::new());
     let before = session.todo();
-    session.signed(Step(0), id(1), Ok(vec![vec![0; 32]; 2]));
-    session.committed(Step(0), id(9), Ok(vec![vec![0; 32]; 2]));
-    session.committed(Step(1), id(1), Ok(vec![vec![0; 32]; 2]));
+    session.signed(Step(0), id(1), Ok(vec![vec![0; 32]; 3]));
+    session.committed(Step(0), id(9), Ok(vec![vec![0; 32]; 3]));
+    session.committed(Step(1), id(1), Ok(vec![vec![0; 32]; 3]));
     session.give_up_waiting(Step(1));
     assert_eq!(session.todo(), before);
     assert_eq!(session.excluded().len(), 0);

@@ -6,10 +6,11 @@ use super::*;
 use crate::testing::{id, rng, roster, shares};
 
 fn input(n: u8) -> Input {
-    Input {
-        sighash: [n; 32],
-        merkle_root: (n % 2 == 1).then(|| TapNodeHash::from_byte_array([n; 32])),
-    }
+    Input::key_path([n; 32], (n % 2 == 1).then(|| root(n)))
+}
+
+fn root(n: u8) -> TapNodeHash {
+    TapNodeHash::from_byte_array([n; 32])
 }
 
 fn signers(directory: &Path) -> Vec<Signer> {
@@ -119,23 +120,42 @@ fn only_what_was_agreed_to_is_signed() {
     assert!(matches!(sign(&inputs, &packages[..1]), Refusal::Count { .. }));
     let swapped = [packages[1].clone(), packages[0].clone()];
     assert!(matches!(sign(&inputs, &swapped), Refusal::OtherMessage(0)));
-    // The same sighash under other leaves is another key.
-    let other_leaves = [
-        Input {
-            merkle_root: None,
+    // The same sighash under other leaves, or without a tweak, is under another key.
+    for other in [
+        Tweak::Taproot(None),
+        Tweak::Taproot(Some(root(2))),
+        Tweak::Untweaked,
+    ] {
+        let other = Input {
+            tweak: other,
             ..input(1)
-        },
-        input(2),
-    ];
-    assert!(matches!(
-        sign(&other_leaves, &packages),
-        Refusal::UnknownNonces(0)
-    ));
+        };
+        let refused = sign(&[other, input(2)], &packages);
+        assert!(matches!(refused, Refusal::UnknownNonces(0)), "{refused:?}");
+    }
     let mut garbage = packages.clone();
     garbage[1].push(0);
     assert!(matches!(sign(&inputs, &garbage), Refusal::Malformed(1)));
     // None of these cost the nonces.
     assert_eq!(signers[0].sign(&inputs, &packages).unwrap().len(), 2);
+}
+
+#[test]
+fn nonces_made_for_the_untweaked_key_sign_nothing_else_and_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut signers = signers(directory.path());
+    let plain = Input::untweaked([1; 32]);
+    let packages = round(&mut signers, &[plain], 7);
+    for other in [Input::key_path([1; 32], None), input(1)] {
+        let refused = signers[0].sign(&[other], &packages);
+        assert!(matches!(refused, Err(Refusal::UnknownNonces(0))), "{refused:?}");
+    }
+    signers[0].sign(&[plain], &packages).unwrap();
+    // Burned for every key.
+    for other in [Input::key_path([1; 32], None), input(1)] {
+        let refused = signers[0].sign(&[other], &packages);
+        assert!(matches!(refused, Err(Refusal::Burned(0))), "{refused:?}");
+    }
 }
 
 #[test]

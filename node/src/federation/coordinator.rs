@@ -14,7 +14,7 @@ use bitcoin::XOnlyPublicKey;
 use bitcoin::secp256k1::schnorr::Signature;
 use tacit_bridge::proposal::Proposal;
 use tacit_bridge::signer::judge::Refusal;
-use tacit_bridge::signer::{SignError, VaultSigner};
+use tacit_bridge::signer::{SignError, Signatures, VaultSigner, own_inputs};
 use tacit_federation::identity::Identity;
 use tacit_federation::message::{Answer, Request, SignerStatus};
 use tacit_federation::roster::MemberId;
@@ -22,7 +22,7 @@ use tacit_federation::session::{Exclusion, Session, Step, Todo};
 use tacit_federation::share::GroupKey;
 use tacit_federation::signer::Input;
 use tacit_protocol::encoding::Encode;
-use tacit_protocol::peg::vault::{InputRole, UnsignedVaultTx};
+use tacit_protocol::peg::vault::UnsignedVaultTx;
 
 use super::file::{Federation, Member};
 use super::peer::{self, CallError};
@@ -30,15 +30,11 @@ use super::peer::{self, CallError};
 /// Longest wait for members in one step of a round.
 pub const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The signatures that the federation owes a transaction, in the order of its inputs.
+/// The signatures that the federation with this key owes a transaction, by the index of the input.
 #[must_use]
-pub fn inputs_of(tx: &UnsignedVaultTx) -> Vec<Input> {
-    let all = tx.roles().iter().enumerate();
-    all.filter(|(_, role)| **role != InputRole::Operator)
-        .map(|(i, role)| Input {
-            sighash: *tx.sighash(i).as_ref(),
-            merkle_root: role.merkle_root(),
-        })
+pub fn inputs_of(tx: &UnsignedVaultTx, key: &XOnlyPublicKey) -> BTreeMap<usize, Input> {
+    own_inputs(tx.roles(), key)
+        .map(|(i, root)| (i, Input::key_path(*tx.sighash(i).as_ref(), root)))
         .collect()
 }
 
@@ -233,6 +229,34 @@ impl FederationSigner {
         session.signed(step, from, answer);
     }
 
+    /// Signatures of these, in their order, that members derive from `request` themselves.
+    ///
+    /// # Errors
+    /// [`SignError::TooFew`], [`SignError::Outflow`].
+    pub fn gather(&self, request: &[u8], inputs: &[Input]) -> Result<Vec<Signature>, SignError> {
+        let mut banned = {
+            let mut record = self.record();
+            record.delayed.clear();
+            record.banned.clone()
+        };
+        let mut session = self.run(request, inputs, banned.clone());
+        if matches!(session.todo(), Todo::Failed) && !banned.is_empty() {
+            self.record().banned.clear();
+            banned.clear();
+            session = self.run(request, inputs, BTreeMap::new());
+        }
+        match session.todo() {
+            Todo::Done(signatures) => {
+                self.enter(&session, &banned, true);
+                Ok(signatures)
+            }
+            Todo::Commit { .. } | Todo::Sign { .. } | Todo::Failed => {
+                self.enter(&session, &banned, false);
+                Err(self.delayed(&session).unwrap_or_else(|| self.too_few(&session)))
+            }
+        }
+    }
+
     fn run(&self, proposal: &[u8], inputs: &[Input], banned: BTreeMap<MemberId, Exclusion>) -> Session {
         let mut session = Session::new(self.group.clone(), inputs.to_vec(), banned);
         loop {
@@ -311,33 +335,18 @@ impl FederationSigner {
 }
 
 impl VaultSigner for FederationSigner {
-    fn public_key(&self) -> XOnlyPublicKey {
-        self.group.internal_key()
+    fn keys(&self) -> Vec<XOnlyPublicKey> {
+        vec![self.group.internal_key()]
     }
 
-    fn sign_vault(&self, proposal: &Proposal, tx: &UnsignedVaultTx) -> Result<Vec<Signature>, SignError> {
-        let (inputs, proposal) = (inputs_of(tx), proposal.encode());
-        let mut banned = {
-            let mut record = self.record();
-            record.delayed.clear();
-            record.banned.clone()
-        };
-        let mut session = self.run(&proposal, &inputs, banned.clone());
-        if matches!(session.todo(), Todo::Failed) && !banned.is_empty() {
-            self.record().banned.clear();
-            banned.clear();
-            session = self.run(&proposal, &inputs, BTreeMap::new());
+    fn sign_vault(&self, proposal: &Proposal, tx: &UnsignedVaultTx) -> Result<Signatures, SignError> {
+        let inputs = inputs_of(tx, &self.group.internal_key());
+        if inputs.is_empty() {
+            return Ok(Signatures::new());
         }
-        match session.todo() {
-            Todo::Done(signatures) => {
-                self.enter(&session, &banned, true);
-                Ok(signatures)
-            }
-            Todo::Commit { .. } | Todo::Sign { .. } | Todo::Failed => {
-                self.enter(&session, &banned, false);
-                Err(self.delayed(&session).unwrap_or_else(|| self.too_few(&session)))
-            }
-        }
+        let (at, inputs): (Vec<usize>, Vec<Input>) = inputs.into_iter().unzip();
+        let signatures = self.gather(&proposal.encode(), &inputs)?;
+        Ok(at.into_iter().zip(signatures).collect())
     }
 }
 

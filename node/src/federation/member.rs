@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use bitcoin::XOnlyPublicKey;
 use bitcoin::hashes::Hash;
 use rand::rngs::OsRng;
 use tacit_bridge::proposal::Proposal;
@@ -177,7 +178,18 @@ impl SignerDesk {
         // One at a time: judging reads much.
         let _judging = self.judging.lock().unwrap_or_else(PoisonError::into_inner);
         let tx = self.judge.judge(&proposal)?;
-        Ok(inputs_of(&tx))
+        let key = self.key();
+        let own: Vec<Input> = inputs_of(&tx, &key).into_values().collect();
+        if own.is_empty() {
+            return Err(Refusal::NotOurs(Box::new(key)));
+        }
+        Ok(own)
+    }
+
+    /// The key of which this member has a share: what belongs to another is another federation's to sign.
+    fn key(&self) -> XOnlyPublicKey {
+        let signer = self.signer.lock().unwrap_or_else(PoisonError::into_inner);
+        signer.share().group().internal_key()
     }
 
     /// The same, with a little patience where a block more may settle it: the coordinator's bitcoind often

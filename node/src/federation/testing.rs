@@ -4,12 +4,20 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bitcoin::hashes::Hash;
+use bitcoin::key::TweakedPublicKey;
+use bitcoin::{OutPoint, ScriptBuf, TxOut, XOnlyPublicKey};
 use rand::rngs::OsRng;
 use tacit_bridge::keys::SigningKey;
+use tacit_bridge::proposal::Proposal;
+use tacit_bridge::vault::{VaultRates, VaultSnapshot};
 use tacit_federation::identity::{Identity, IdentityKey};
 use tacit_federation::message::{Answer, Request};
 use tacit_federation::roster::MemberId;
 use tacit_federation::share::KeyShare;
+use tacit_protocol::peg::vault::{DepositCoin, Selection, UnsignedVaultTx, VaultKeys};
+use tacit_protocol::peg::{Coin, DepositTerms, Exit, ExitScript, FeeRate, VaultTip, WithdrawalView};
+use tacit_protocol::{Amount, F, testing};
 
 use super::coordinator::Ask;
 use super::file::{Card, Federation, FileText, Member};
@@ -56,6 +64,74 @@ impl Ask for Local {
                 source: std::io::ErrorKind::ConnectionRefused.into(),
             }),
         }
+    }
+}
+
+/// What a coordinator proposes, with the state and the coin that it follows from.
+pub(crate) struct Paying {
+    pub(crate) snapshot: VaultSnapshot,
+    pub(crate) coin: Coin,
+    pub(crate) proposal: Proposal,
+    pub(crate) tx: UnsignedVaultTx,
+}
+
+/// One payout from a vault of this key, and sweeps of deposits under these.
+pub(crate) fn paying(vault: XOnlyPublicKey, deposits: &[XOnlyPublicKey]) -> Paying {
+    let sat = |sats| Amount::from_sat(sats).unwrap();
+    let key = |tag| testing::keypair(tag).x_only_public_key().0;
+    let script = ExitScript::new(ScriptBuf::new_p2wsh(&bitcoin::WScriptHash::hash(&[1]))).unwrap();
+    let exit = Exit::new(sat(50_000), script, sat(5_000), key(3)).unwrap();
+    let withdrawal = WithdrawalView {
+        amount: exit.amount(),
+        script: exit.script().clone(),
+        max_l1_fee: exit.max_l1_fee(),
+        deep: true,
+        paid: false,
+    };
+    let tip = VaultTip {
+        outpoint: testing::outpoint(1),
+        amount: sat(1_000_000),
+    };
+    let deposit = |(i, &federation): (u32, &XOnlyPublicKey)| DepositCoin {
+        outpoint: OutPoint {
+            vout: 20 + i,
+            ..tip.outpoint
+        },
+        amount: sat(100_000),
+        terms: DepositTerms {
+            federation,
+            inner: F::from(u64::from(i)),
+            refund: key(5),
+            timelock: 1_008,
+        },
+    };
+    let selection = Selection {
+        deposits: (0..).zip(deposits).map(deposit).collect(),
+        withdrawals: vec![(0, withdrawal)],
+        held: Vec::new(),
+    };
+    let (vault, former) = (VaultKeys::without_leaves(vault), deposits.to_vec());
+    let (deposits, withdrawals) = (selection.deposits.clone(), selection.withdrawals.clone());
+    let snapshot = VaultSnapshot::new(9, tip, vault, deposits, withdrawals).handing_over(former);
+    let change = ScriptBuf::new_p2tr_tweaked(TweakedPublicKey::dangerous_assume_tweaked(key(4)));
+    let coin = Coin {
+        outpoint: OutPoint {
+            vout: 9,
+            ..tip.outpoint
+        },
+        txout: TxOut {
+            value: bitcoin::Amount::from_sat(100_000),
+            script_pubkey: change.clone(),
+        },
+    };
+    let rates = VaultRates::at(FeeRate::from_sat_per_kwu(1_000));
+    let pool = std::slice::from_ref(&coin);
+    let (proposal, tx) = Proposal::plan(&snapshot, &selection, pool, rates, &change, false).unwrap();
+    Paying {
+        snapshot,
+        coin,
+        proposal,
+        tx,
     }
 }
 

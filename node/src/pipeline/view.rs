@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bitcoin::{OutPoint, TxOut};
+use bitcoin::{OutPoint, TxOut, XOnlyPublicKey};
 use tacit_bridge::client::BitcoinClient;
 use tacit_bridge::signer::judge::SignerView;
 use tacit_bridge::vault::{Handovers, VaultSnapshot, VaultView, ViewError};
@@ -118,7 +118,16 @@ impl StateView {
             announced,
             reset: reset.map(|reason| reason.to_string()),
             takeover_timelock: params.genesis().takeover_timelock,
+            former: self.former(height)?,
         })
+    }
+
+    /// The federation before the one in office, while its members have their shares.
+    fn former(&self, height: u32) -> Result<Vec<XOnlyPublicKey>, KvError> {
+        let tenures = StoreTenures(Arc::clone(&self.store)).read()?;
+        let before = tenures.get(1).into_iter();
+        let sweeps = |tenure: &&Tenure| tenure.ended.is_some_and(|ended| height <= ended.swept_until);
+        Ok(before.filter(sweeps).map(|tenure| tenure.federation).collect())
     }
 
     /// Why no money may move.

@@ -27,6 +27,7 @@ use crate::field::{self, F};
 use crate::network::Network;
 use crate::peg::fees::FeeRate;
 use crate::peg::taproot::{script_path_sighash, secp};
+use crate::peg::vault::KeyPath;
 
 /// Why a refund cannot be built.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -97,6 +98,15 @@ impl DepositTerms {
     #[must_use]
     pub fn merkle_root(&self) -> TapNodeHash {
         self.spend_info().merkle_root().expect("the tree has leaves")
+    }
+
+    /// How the federation sweeps the deposit.
+    #[must_use]
+    pub fn key_path(&self) -> KeyPath {
+        KeyPath {
+            internal: self.federation,
+            merkle_root: Some(self.merkle_root()),
+        }
     }
 
     /// The output script to pay to.

@@ -28,7 +28,9 @@ pub mod meta;
 pub mod select;
 pub mod tree;
 
-pub use build::{DepositCoin, HandoverPlan, InputRole, PlanError, UnsignedVaultTx, VaultPlan, plan_vault_tx};
+pub use build::{
+    DepositCoin, HandoverPlan, InputRole, KeyPath, PlanError, UnsignedVaultTx, VaultPlan, plan_vault_tx,
+};
 pub use check::{PaidWithdrawal, SweptDeposit, VaultContext, VaultEffects, VaultFault, check_vault_tx};
 pub use meta::{Handover, MetaError, VaultMeta};
 pub use select::{Held, Selection, select_vault};

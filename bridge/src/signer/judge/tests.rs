@@ -9,7 +9,7 @@ use tacit_protocol::peg::vault::{DepositCoin, UnsignedVaultTx};
 use tacit_protocol::peg::{FeeRate, WithdrawalView};
 
 use super::{Judge, MOST_REMEMBERED, OutflowCap, Refusal, SignerView, SigningPolicy};
-use crate::fixture::{World, propose, rate, terms, vault_keys, withdrawal};
+use crate::fixture::{World, federation, propose, rate, terms, vault_keys, withdrawal};
 use crate::proposal::Proposal;
 use crate::vault::{VaultRates, VaultSnapshot, VaultView, ViewError};
 use crate::watcher::{DepositError, Registration};
@@ -337,9 +337,10 @@ fn every_refusal_has_a_code_of_its_own() {
         },
         Refusal::Before(text()),
         Refusal::Round(text()),
+        Refusal::NotOurs(Box::new(federation().public_key())),
     ];
     let codes: Vec<u16> = all.iter().map(Refusal::code).collect();
-    assert_eq!(codes, (1..=18).collect::<Vec<_>>(), "stable and distinct");
+    assert_eq!(codes, (1..=19).collect::<Vec<_>>(), "stable and distinct");
 }
 
 #[test]

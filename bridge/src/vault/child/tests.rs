@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use bitcoin::secp256k1::schnorr::Signature;
 use bitcoin::{OutPoint, Transaction, Txid, XOnlyPublicKey};
-use tacit_protocol::peg::vault::{InputRole, UnsignedVaultTx};
+use tacit_protocol::peg::vault::UnsignedVaultTx;
 
 use super::{Family, MAX_CHILD_WEIGHT, pay_to_anchor};
 use crate::client::BitcoinClient;
@@ -13,7 +12,7 @@ use crate::coins::CoinBook;
 use crate::fixture::{World, federation, operator, rate, vault_keys, withdrawal};
 use crate::journal::Journal;
 use crate::proposal::Proposal;
-use crate::signer::{SignError, VaultSigner};
+use crate::signer::{SignError, Signatures, VaultSigner, own_inputs};
 use crate::vault::entry::{Entry, Signed};
 use crate::vault::{
     PREFIX, VaultConfig, VaultError, VaultOperator, VaultRates, VaultReport, VaultSnapshot, VaultState,
@@ -27,18 +26,16 @@ use tacit_protocol::peg::coins::CoinError;
 struct Moody(AtomicBool);
 
 impl VaultSigner for Moody {
-    fn public_key(&self) -> XOnlyPublicKey {
-        federation().public_key()
+    fn keys(&self) -> Vec<XOnlyPublicKey> {
+        vec![federation().public_key()]
     }
 
-    fn sign_vault(&self, _: &Proposal, tx: &UnsignedVaultTx) -> Result<Vec<Signature>, SignError> {
+    fn sign_vault(&self, _: &Proposal, tx: &UnsignedVaultTx) -> Result<Signatures, SignError> {
         if self.0.load(Ordering::SeqCst) {
             return Err(SignError::Halted("not today".to_owned()));
         }
-        let federations = |(_, role): &(usize, &InputRole)| **role != InputRole::Operator;
-        let inputs = tx.roles().iter().enumerate().filter(federations);
-        Ok(inputs
-            .map(|(input, role)| federation().sign_key_path(&tx.sighash(input), role.merkle_root()))
+        Ok(own_inputs(tx.roles(), &federation().public_key())
+            .map(|(input, root)| (input, federation().sign_key_path(&tx.sighash(input), root)))
             .collect())
     }
 }

@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, Mutex};
 
-use bitcoin::secp256k1::schnorr::Signature;
 use bitcoin::{OutPoint, XOnlyPublicKey};
 use tacit_protocol::Network;
 use tacit_protocol::peg::FeeRate;
@@ -13,18 +12,18 @@ use crate::client::BitcoinClient;
 use crate::fixture::{federation, rate, withdrawal};
 use crate::journal::Journal;
 use crate::proposal::Proposal;
-use crate::signer::{LocalSigner, SignError, VaultSigner};
+use crate::signer::{LocalSigner, SignError, Signatures, VaultSigner};
 use crate::vault::{Entry, PREFIX, VaultError, VaultRates, VaultState, VaultStep};
 
 /// A signer that nobody has asked yet, or that refuses.
 struct Refusing(std::sync::atomic::AtomicUsize);
 
 impl VaultSigner for Refusing {
-    fn public_key(&self) -> XOnlyPublicKey {
-        federation().public_key()
+    fn keys(&self) -> Vec<XOnlyPublicKey> {
+        vec![federation().public_key()]
     }
 
-    fn sign_vault(&self, _: &Proposal, _: &UnsignedVaultTx) -> Result<Vec<Signature>, SignError> {
+    fn sign_vault(&self, _: &Proposal, _: &UnsignedVaultTx) -> Result<Signatures, SignError> {
         self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         Err(SignError::Halted("not today".to_owned()))
     }
@@ -181,11 +180,11 @@ struct Capped {
 }
 
 impl VaultSigner for Capped {
-    fn public_key(&self) -> XOnlyPublicKey {
-        self.inner.public_key()
+    fn keys(&self) -> Vec<XOnlyPublicKey> {
+        self.inner.keys()
     }
 
-    fn sign_vault(&self, proposal: &Proposal, tx: &UnsignedVaultTx) -> Result<Vec<Signature>, SignError> {
+    fn sign_vault(&self, proposal: &Proposal, tx: &UnsignedVaultTx) -> Result<Signatures, SignError> {
         let payouts = proposal.withdrawals().len();
         self.asked.lock().unwrap().push(payouts);
         if payouts > self.most {

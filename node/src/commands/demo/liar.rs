@@ -48,10 +48,7 @@ impl Liar {
         let Ok(proposal) = Proposal::decode(proposal) else {
             return Answer::NotYet;
         };
-        let input = Input {
-            sighash: [0; 32],
-            merkle_root: None,
-        };
+        let input = Input::key_path([0; 32], None);
         let inputs = vec![input; 1 + proposal.deposits().len()];
         let mut signer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         signer

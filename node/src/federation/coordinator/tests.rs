@@ -3,19 +3,14 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use bitcoin::hashes::Hash;
-use bitcoin::{OutPoint, ScriptBuf, TxOut};
-use tacit_bridge::vault::{VaultRates, VaultSnapshot};
 use tacit_federation::identity::IdentityKey;
 use tacit_federation::share::KeyShare;
 use tacit_federation::signer::{Ledger, Signer};
-use tacit_protocol::peg::vault::{Selection, VaultKeys};
-use tacit_protocol::peg::{Coin, Exit, ExitScript, FeeRate, VaultTip, WithdrawalView};
-use tacit_protocol::{Amount, testing};
+use tacit_protocol::testing;
 
 use super::*;
 use crate::federation::listener::Answers;
-use crate::federation::testing::{Local, federation, shares};
+use crate::federation::testing::{Local, Paying, federation, paying, shares};
 
 /// How a member behaves.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -71,52 +66,6 @@ impl Answers for Signs {
     }
 }
 
-/// A proposal with its transaction: one payout from a vault of this key.
-fn proposal(key: XOnlyPublicKey) -> (Proposal, UnsignedVaultTx) {
-    let sat = |sats| Amount::from_sat(sats).unwrap();
-    let script = ExitScript::new(ScriptBuf::new_p2wsh(&bitcoin::WScriptHash::hash(&[1]))).unwrap();
-    let exit = Exit::new(
-        sat(50_000),
-        script,
-        sat(5_000),
-        testing::keypair(3).x_only_public_key().0,
-    )
-    .unwrap();
-    let withdrawal = WithdrawalView {
-        amount: exit.amount(),
-        script: exit.script().clone(),
-        max_l1_fee: exit.max_l1_fee(),
-        deep: true,
-        paid: false,
-    };
-    let tip = VaultTip {
-        outpoint: testing::outpoint(1),
-        amount: sat(1_000_000),
-    };
-    let withdrawals = vec![(0, withdrawal)];
-    let vault = VaultKeys::without_leaves(key);
-    let snapshot = VaultSnapshot::new(9, tip, vault, Vec::new(), withdrawals.clone());
-    let change = ScriptBuf::new_p2tr_tweaked(bitcoin::key::TweakedPublicKey::dangerous_assume_tweaked(
-        testing::keypair(4).x_only_public_key().0,
-    ));
-    let coin = Coin {
-        outpoint: OutPoint {
-            vout: 9,
-            ..tip.outpoint
-        },
-        txout: TxOut {
-            value: bitcoin::Amount::from_sat(100_000),
-            script_pubkey: change.clone(),
-        },
-    };
-    let selection = Selection {
-        withdrawals,
-        ..Selection::default()
-    };
-    let rates = VaultRates::at(FeeRate::from_sat_per_kwu(1_000));
-    Proposal::plan(&snapshot, &selection, &[coin], rates, &change, false).unwrap()
-}
-
 struct Setting {
     signer: FederationSigner,
     asked: Vec<Arc<AtomicUsize>>,
@@ -124,14 +73,26 @@ struct Setting {
     tx: UnsignedVaultTx,
 }
 
-/// Three of as many members as there are ways.
+/// Three of as many members as there are ways; they pay from a vault of their own.
 fn setting(ways: &[Way]) -> Setting {
+    let setting = setting_of(ways, |own| paying(own, &[]));
+    let inputs = setting
+        .signer
+        .keys()
+        .iter()
+        .map(|key| inputs_of(&setting.tx, key).len())
+        .sum::<usize>();
+    assert_eq!(inputs, 1, "the vault's; the operator signs its own");
+    setting
+}
+
+/// The same with what they are asked to sign, given their key.
+fn setting_of(ways: &[Way], asked_for: impl Fn(XOnlyPublicKey) -> Paying) -> Setting {
     let (federation, identities) = federation(3, ways.len());
     let shares: Vec<KeyShare> = shares(&federation, &identities);
     let group = shares[0].group().clone();
-    let (proposal, tx) = proposal(group.internal_key());
-    let inputs = inputs_of(&tx);
-    assert_eq!(inputs.len(), 1, "the vault's; the operator signs its own");
+    let Paying { proposal, tx, .. } = asked_for(group.internal_key());
+    let inputs: Vec<Input> = inputs_of(&tx, &group.internal_key()).into_values().collect();
     let mut ways: VecDeque<Way> = ways.iter().copied().collect();
     let (mut members, mut asked): (BTreeMap<MemberId, Arc<dyn Answers>>, _) = (BTreeMap::new(), Vec::new());
     for share in shares {
@@ -163,7 +124,7 @@ fn setting(ways: &[Way]) -> Setting {
 }
 
 impl Setting {
-    fn sign(&self) -> Result<Vec<Signature>, SignError> {
+    fn sign(&self) -> Result<Signatures, SignError> {
         self.signer.sign_vault(&self.proposal, &self.tx)
     }
 
@@ -176,12 +137,15 @@ impl Setting {
     }
 }
 
-fn verify(setting: &Setting, signatures: &[Signature]) {
+fn verify(setting: &Setting, signatures: &Signatures) {
     let secp = bitcoin::secp256k1::Secp256k1::verification_only();
-    let script = &setting.tx.prevouts()[0].script_pubkey;
-    let key = XOnlyPublicKey::from_slice(&script.as_bytes()[2..]).unwrap();
-    secp.verify_schnorr(&signatures[0], &setting.tx.sighash(0), &key)
-        .unwrap();
+    assert!(!signatures.is_empty());
+    for (&input, signature) in signatures {
+        let script = &setting.tx.prevouts()[input].script_pubkey;
+        let key = XOnlyPublicKey::from_slice(&script.as_bytes()[2..]).unwrap();
+        secp.verify_schnorr(signature, &setting.tx.sighash(input), &key)
+            .unwrap();
+    }
 }
 
 #[test]
@@ -196,6 +160,31 @@ fn honest_members_sign_the_vaults_transaction() {
             failed: 0,
             attempts: 1
         }
+    );
+}
+
+#[test]
+fn a_federation_signs_the_inputs_of_its_own_key_and_no_others() {
+    let foreign = testing::keypair(9).x_only_public_key().0;
+    // It hands over: the vault is another's already, one of two deposits is its own.
+    let handing_over = setting_of(&[Way::Honest; 3], |own| paying(foreign, &[foreign, own]));
+    let signatures = handing_over.sign().unwrap();
+    let own = handing_over.signer.keys()[0];
+    let roles = handing_over.tx.roles().iter();
+    let owned: Vec<usize> = (0..)
+        .zip(roles)
+        .filter(|(_, role)| role.federation().is_some_and(|path| path.internal == own))
+        .map(|(input, _)| input)
+        .collect();
+    assert_eq!(owned.len(), 1);
+    assert_eq!(signatures.keys().copied().collect::<Vec<_>>(), owned);
+    verify(&handing_over, &signatures);
+
+    let gone = setting_of(&[Way::Honest; 3], |_| paying(foreign, &[foreign]));
+    assert_eq!(gone.sign(), Ok(Signatures::new()));
+    assert!(
+        gone.asked.iter().all(|asked| asked.load(Ordering::Relaxed) == 0),
+        "nobody is asked for nothing"
     );
 }
 

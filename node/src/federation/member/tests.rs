@@ -7,11 +7,12 @@ use tacit_bridge::watcher::{DepositError, Registration};
 use tacit_federation::identity::Identity;
 use tacit_federation::signer::Ledger;
 use tacit_protocol::Amount;
-use tacit_protocol::peg::FeeRate;
+use tacit_protocol::encoding::Encode;
+use tacit_protocol::peg::{Coin, FeeRate};
 use tacit_sequencer::store::MemoryStore;
 
 use super::*;
-use crate::federation::testing::{federation, shares};
+use crate::federation::testing::{Paying, federation, paying, shares};
 
 /// A view of nothing: whoever gets as far as asking it learns that.
 struct Blind;
@@ -34,10 +35,42 @@ impl SignerView for Blind {
     }
 }
 
+/// A view of one state in which everything is registered.
+struct Sees {
+    snapshot: VaultSnapshot,
+    coin: Coin,
+}
+
+impl VaultView for Sees {
+    fn snapshot(&self) -> Result<VaultSnapshot, ViewError> {
+        Ok(self.snapshot.clone())
+    }
+}
+
+impl SignerView for Sees {
+    fn admit(&self, _: Registration) -> Result<(), DepositError> {
+        Ok(())
+    }
+    fn coin(&self, outpoint: &OutPoint) -> Result<Option<TxOut>, ViewError> {
+        Ok((*outpoint == self.coin.outpoint).then(|| self.coin.txout.clone()))
+    }
+    fn paid_out(&self, _: u32) -> Result<Amount, ViewError> {
+        Ok(Amount::ZERO)
+    }
+}
+
 struct Setting {
     desk: SignerDesk,
     identities: Vec<Identity>,
     dir: tempfile::TempDir,
+}
+
+fn judge(view: impl SignerView + 'static) -> Judge {
+    let policy = SigningPolicy {
+        ceiling: FeeRate::from_sat_per_kwu(5_000),
+        outflow: None,
+    };
+    Judge::new(Arc::new(view), policy)
 }
 
 fn setting() -> Setting {
@@ -45,10 +78,6 @@ fn setting() -> Setting {
     let (federation, identities) = federation(2, 2);
     let share = shares(&federation, &identities).remove(0);
     let ledger = Ledger::open(&dir.path().join("ledger")).unwrap();
-    let policy = SigningPolicy {
-        ceiling: FeeRate::from_sat_per_kwu(5_000),
-        outflow: None,
-    };
     let following = Following {
         target: 0,
         paused: None,
@@ -56,7 +85,7 @@ fn setting() -> Setting {
     };
     let desk = SignerDesk {
         federation: Arc::new(federation),
-        judge: Judge::new(Arc::new(Blind), policy),
+        judge: judge(Blind),
         signer: Mutex::new(Signer::new(share, ledger)),
         following: Arc::new(RwLock::new(following)),
         store: Arc::new(MemoryStore::new()),
@@ -116,6 +145,41 @@ fn only_coordinators_get_signatures_and_only_the_federation_gets_an_answer() {
         setting.desk.answer(&member, Request::Status),
         Answer::Status(_)
     ));
+}
+
+#[test]
+fn a_member_signs_what_its_own_state_says_belongs_to_its_key_and_nothing_else() {
+    let mut setting = setting();
+    let own = setting.desk.key();
+    let foreign = tacit_protocol::testing::keypair(9).x_only_public_key().0;
+    let mut ask = |paying: Paying| {
+        let Paying {
+            snapshot,
+            coin,
+            proposal,
+            ..
+        } = paying;
+        setting.desk.judge = judge(Sees { snapshot, coin });
+        let proposal = proposal.encode();
+        setting
+            .desk
+            .answer(&setting.coordinator(), Request::Commit { proposal })
+    };
+    for (paying, inputs) in [
+        (paying(own, &[own]), 2),
+        (paying(own, &[foreign]), 1),
+        (paying(foreign, &[foreign, own]), 1),
+    ] {
+        let answer = ask(paying);
+        let Answer::Commitments(parts) = answer else {
+            panic!("willing, not {answer:?}")
+        };
+        assert_eq!(parts.len(), inputs);
+    }
+    let Answer::Refused { code, reason, .. } = ask(paying(foreign, &[foreign])) else {
+        panic!("nothing in it is its own")
+    };
+    assert!(code == 19 && reason.contains(&own.to_string()), "{code} {reason}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use bitcoin::absolute::LockTime;
 use bitcoin::secp256k1::Message;
 use bitcoin::secp256k1::schnorr::Signature;
 use bitcoin::taproot::TapNodeHash;
-use bitcoin::{OutPoint, Script, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Witness};
+use bitcoin::{OutPoint, Script, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Witness, XOnlyPublicKey};
 use thiserror::Error;
 
 use crate::amount::Amount;
@@ -105,26 +105,41 @@ pub struct VaultPlan<'a> {
     pub handover: Option<&'a HandoverPlan>,
 }
 
-/// Who signs an input, and with which tweak.
+/// The key path of a Taproot output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyPath {
+    /// The internal key, whose owner signs.
+    pub internal: XOnlyPublicKey,
+    /// The root of the script tree that tweaks it, if there is one.
+    pub merkle_root: Option<TapNodeHash>,
+}
+
+/// Who signs an input, and with which tweak. One transaction may have inputs of two federations: the old
+/// one's deposits are still swept when the vault is the new one's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InputRole {
-    /// The federation, tweaked by the vault's tree if it has leaves.
-    Vault(Option<TapNodeHash>),
-    /// The federation, tweaked by the deposit's tree.
-    Deposit(TapNodeHash),
+    /// A federation, for the vault.
+    Vault(KeyPath),
+    /// A federation, for a deposit.
+    Deposit(KeyPath),
     /// The operator, tweaked without a script tree.
     Operator,
 }
 
 impl InputRole {
+    /// The key path by which a federation spends it; `None` for the operator's inputs.
+    #[must_use]
+    pub fn federation(self) -> Option<KeyPath> {
+        match self {
+            Self::Vault(path) | Self::Deposit(path) => Some(path),
+            Self::Operator => None,
+        }
+    }
+
     /// The root of the script tree that tweaks the signing key.
     #[must_use]
     pub fn merkle_root(self) -> Option<TapNodeHash> {
-        match self {
-            Self::Vault(root) => root,
-            Self::Deposit(root) => Some(root),
-            Self::Operator => None,
-        }
+        self.federation().and_then(|path| path.merkle_root)
     }
 }
 
@@ -237,14 +252,14 @@ pub fn plan_vault_tx(plan: &VaultPlan<'_>) -> Result<UnsignedVaultTx, PlanError>
     draft.input(
         plan.tip.outpoint,
         to_txout(plan.tip.amount, script),
-        InputRole::Vault(plan.vault.merkle_root()),
+        InputRole::Vault(plan.vault.key_path()),
     );
     for deposit in deposits {
         let txout = to_txout(deposit.amount, deposit.terms.script_pubkey());
         draft.input(
             deposit.outpoint,
             txout,
-            InputRole::Deposit(deposit.terms.merkle_root()),
+            InputRole::Deposit(deposit.terms.key_path()),
         );
     }
     let funding = fund(

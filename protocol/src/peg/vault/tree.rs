@@ -20,6 +20,7 @@ use thiserror::Error;
 
 use crate::peg::anchor::single_leaf;
 use crate::peg::taproot::{script_path_sighash, secp};
+use crate::peg::vault::KeyPath;
 
 mod quorum;
 
@@ -109,6 +110,15 @@ impl VaultKeys {
     #[must_use]
     pub fn merkle_root(&self) -> Option<TapNodeHash> {
         self.spend_info().merkle_root()
+    }
+
+    /// How the federation spends the vault.
+    #[must_use]
+    pub fn key_path(&self) -> KeyPath {
+        KeyPath {
+            internal: self.federation,
+            merkle_root: self.merkle_root(),
+        }
     }
 
     /// The vault's output script.

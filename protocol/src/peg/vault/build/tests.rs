@@ -21,7 +21,7 @@ fn every_input_is_signed_by_its_owner_with_the_right_tweak() {
 
 fn owners_sign(parts: &Parts) {
     let unsigned = plan_vault_tx(&parts.plan()).unwrap();
-    assert_eq!(unsigned.roles()[0], InputRole::Vault(parts.vault.merkle_root()));
+    assert_eq!(unsigned.roles()[0], InputRole::Vault(parts.vault.key_path()));
     let signatures: Vec<Signature> = unsigned
         .roles()
         .iter()
