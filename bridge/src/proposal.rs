@@ -10,8 +10,11 @@ use bitcoin::{OutPoint, Script, ScriptBuf, TxOut, Txid, XOnlyPublicKey};
 use tacit_protocol::Amount;
 use tacit_protocol::encoding::{Decode, DecodeError, Encode, Reader};
 use tacit_protocol::peg::coins::MAX_COINS;
-use tacit_protocol::peg::vault::{PlanError, Selection, UnsignedVaultTx, VaultPlan, plan_vault_tx};
-use tacit_protocol::peg::{Coin, FeeRate, VaultContext, WithdrawalView};
+use tacit_protocol::peg::exit::read_x_only;
+use tacit_protocol::peg::vault::{
+    Handover, PlanError, Selection, UnsignedVaultTx, VaultPlan, plan_vault_tx,
+};
+use tacit_protocol::peg::{Coin, EpochHash, FeeRate, VaultContext, WithdrawalView};
 use thiserror::Error;
 
 use crate::journal::{put_outpoint, read_outpoint};
@@ -19,7 +22,7 @@ use crate::vault::{VaultRates, VaultSnapshot};
 use crate::watcher::Registration;
 
 /// Version of the encoding.
-const LAYOUT: u8 = 1;
+const LAYOUT: u8 = 2;
 
 /// Why a proposal gives no transaction here, or another one than it says.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -70,22 +73,46 @@ pub struct Proposal {
     coins: Vec<OutPoint>,
     change: ScriptBuf,
     p2a: bool,
+    handover: Option<Handover>,
     txid: Txid,
 }
 
+/// What a vault transaction is to do.
+#[derive(Clone, Copy, Debug)]
+pub struct Purpose<'a> {
+    /// What it sweeps and pays.
+    pub selection: &'a Selection,
+    /// What it hands over; then it sweeps and pays nothing.
+    pub handover: Option<Handover>,
+}
+
+impl<'a> From<&'a Selection> for Purpose<'a> {
+    fn from(selection: &'a Selection) -> Self {
+        Self {
+            selection,
+            handover: None,
+        }
+    }
+}
+
 impl Proposal {
-    /// Proposes what was selected, paid for from `pool`; returns the transaction too.
+    /// Proposes this, paid for from `pool`; returns the transaction too.
     ///
     /// # Errors
     /// [`PlanError`].
-    pub fn plan(
+    pub fn plan<'a>(
         snapshot: &VaultSnapshot,
-        selection: &Selection,
+        purpose: impl Into<Purpose<'a>>,
         pool: &[Coin],
         rates: VaultRates,
         change: &Script,
         p2a: bool,
     ) -> Result<(Self, UnsignedVaultTx), PlanError> {
+        let Purpose { selection, handover } = purpose.into();
+        let destination = match handover {
+            Some(handover) => Some(snapshot.handover_plan(handover).ok_or(PlanError::NoDestination)?),
+            None => None,
+        };
         let unsigned = plan_vault_tx(&VaultPlan {
             tip: snapshot.tip(),
             vault: snapshot.vault(),
@@ -97,7 +124,7 @@ impl Proposal {
             change_script: change,
             top_up: Amount::ZERO,
             p2a,
-            handover: None,
+            handover: destination.as_ref(),
         })?;
         let mut deposits: Vec<Registration> = selection
             .deposits
@@ -123,6 +150,7 @@ impl Proposal {
             coins,
             change: change.into(),
             p2a,
+            handover,
             txid: unsigned.tx().compute_txid(),
         };
         Ok((proposal, unsigned))
@@ -194,7 +222,11 @@ impl Proposal {
                 .ok_or(DeriveError::Withdrawal(index))?;
             selection.withdrawals.push((index, view));
         }
-        let (again, unsigned) = Self::plan(snapshot, &selection, pool, self.rates, &self.change, self.p2a)?;
+        let purpose = Purpose {
+            selection: &selection,
+            handover: self.handover,
+        };
+        let (again, unsigned) = Self::plan(snapshot, purpose, pool, self.rates, &self.change, self.p2a)?;
         // Coins that are not needed, or named twice, are not taken the second time.
         if again != *self {
             let (proposed, derived) = (self.txid, again.txid);
@@ -231,6 +263,12 @@ impl Proposal {
     #[must_use]
     pub fn coins(&self) -> &[OutPoint] {
         &self.coins
+    }
+
+    /// What it hands over, if anything.
+    #[must_use]
+    pub fn handover(&self) -> Option<Handover> {
+        self.handover
     }
 
     /// The identifier of the transaction.
@@ -276,6 +314,17 @@ impl Encode for Proposal {
         out.push(script);
         out.extend_from_slice(self.change.as_bytes());
         out.push(u8::from(self.p2a));
+        match &self.handover {
+            None => out.push(0),
+            Some(Handover::Vault(epoch)) => {
+                out.push(1);
+                out.extend_from_slice(&epoch.0);
+            }
+            Some(Handover::Anchor(sequencer)) => {
+                out.push(2);
+                out.extend_from_slice(&sequencer.serialize());
+            }
+        }
         out.extend_from_slice(self.txid.as_byte_array());
     }
 }
@@ -310,6 +359,12 @@ impl Decode for Proposal {
             1 => true,
             _ => return Err(DecodeError::Unknown("flag")),
         };
+        let handover = match reader.u8()? {
+            0 => None,
+            1 => Some(Handover::Vault(EpochHash(reader.array()?))),
+            2 => Some(Handover::Anchor(read_x_only(reader)?)),
+            _ => return Err(DecodeError::Unknown("handover")),
+        };
         if !deposits.is_sorted_by(|a, b| a.outpoint < b.outpoint) {
             return Err(DecodeError::OutOfRange("order of the deposits"));
         }
@@ -324,6 +379,7 @@ impl Decode for Proposal {
             coins,
             change,
             p2a,
+            handover,
             txid: Txid::from_byte_array(reader.array()?),
         })
     }

@@ -13,14 +13,16 @@ use std::sync::Arc;
 use bitcoin::secp256k1::Secp256k1;
 use bitcoin::secp256k1::schnorr::Signature;
 use bitcoin::{OutPoint, Transaction, Txid, XOnlyPublicKey};
-use tacit_protocol::peg::vault::{InputRole, PlanError, Selection, UnsignedVaultTx, select_vault};
+use tacit_protocol::peg::vault::{
+    Handover, InputRole, PlanError, Selection, UnsignedVaultTx, select_vault,
+};
 use tacit_protocol::peg::{FeeRate, VaultContext, check_vault_tx};
 
 use crate::client::{BitcoinClient, ClientError, MempoolEntry};
 use crate::coins::CoinBook;
 use crate::journal::{Journal, outpoint_key};
 use crate::keys::SigningKey;
-use crate::proposal::Proposal;
+use crate::proposal::{Proposal, Purpose};
 use crate::signer::{SignError, VaultSigner};
 
 mod child;
@@ -230,6 +232,10 @@ impl VaultOperator {
         rates: VaultRates,
         coins: &mut CoinBook,
     ) -> Result<VaultReport, VaultError> {
+        if let Some(handover) = handover_of(snapshot, old.0) {
+            let selection = Selection::default();
+            return self.make_of(key, old, (&selection, Some(handover)), snapshot, rates, coins);
+        }
         let mut selection = select_vault(
             snapshot.deposits(),
             snapshot.withdrawals().iter().cloned(),
@@ -237,7 +243,7 @@ impl VaultOperator {
         );
         loop {
             let payouts = selection.withdrawals.len();
-            match self.make_of(key, old, &selection, snapshot, rates, coins) {
+            match self.make_of(key, old, (&selection, None), snapshot, rates, coins) {
                 // Signers delay what leaves too fast: the first half may pass, or the sweeps alone.
                 Err(VaultError::Sign(SignError::Outflow(reason)))
                     if payouts > 1 || (payouts == 1 && !selection.deposits.is_empty()) =>
@@ -255,12 +261,12 @@ impl VaultOperator {
         &self,
         key: &[u8],
         old: (Option<&Entry>, Option<&MempoolEntry>),
-        selection: &Selection,
+        (selection, handover): (&Selection, Option<Handover>),
         snapshot: &VaultSnapshot,
         rates: VaultRates,
         coins: &mut CoinBook,
     ) -> Result<VaultReport, VaultError> {
-        if selection.is_empty() && !snapshot.refresh_due() {
+        if selection.is_empty() && handover.is_none() && !snapshot.refresh_due() {
             return Ok(VaultReport {
                 state: VaultState::Idle,
                 held: selection.held.clone(),
@@ -268,7 +274,8 @@ impl VaultOperator {
         }
         // Older versions share an input with this one, so this one may spend their coins.
         let (pool, change, p2a) = (coins.spendable_by(key), coins.script(), self.config.p2a);
-        let plan = |rates| Proposal::plan(snapshot, selection, &pool, rates, change, p2a);
+        let purpose = Purpose { selection, handover };
+        let plan = |rates| Proposal::plan(snapshot, purpose, &pool, rates, change, p2a);
         let (old, rival) = old;
         let planned = plan(rates).and_then(|first| match replace::outbid(&first.1, rival) {
             Some(whole) => plan(VaultRates { whole, ..rates }),
@@ -373,6 +380,13 @@ impl VaultOperator {
         }
         Ok(())
     }
+}
+
+/// What to hand over now: what the operator wants, unless a version that does something else is on its way.
+fn handover_of(snapshot: &VaultSnapshot, old: Option<&Entry>) -> Option<Handover> {
+    let wanted = snapshot.wanted()?;
+    let free = old.is_none_or(|entry| entry.proposal.handover() == Some(wanted));
+    free.then_some(wanted)
 }
 
 /// The key that the output spent by an input pays to.

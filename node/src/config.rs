@@ -159,6 +159,10 @@ pub struct SequencerConfig {
     /// Lowest fee code accepted, an index into the chain's fee table.
     #[serde(default)]
     pub fee_floor: u8,
+    /// Take the anchor chain over with this anchor key when it has failed, if the federation consents; until
+    /// then only follow.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub take_over: bool,
     /// For tests only: abort the process at this point (`after-seal`, `after-proof`,
     /// `after-journal`, `after-commit`, `after-vault-planned`, `after-vault-signed`, `after-vault-sent`).
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -16,7 +16,7 @@ pub mod types;
 use bitcoin::{OutPoint, ScriptBuf, Transaction, Txid};
 use tacit_protocol::transfer::{Transfer, TransferId};
 
-pub use bridge::{BridgeStatus, FederationStatus, Queued, SignerHealth, VaultActivity};
+pub use bridge::{BridgeStatus, FederationStatus, OfficeStatus, Queued, SignerHealth, VaultActivity};
 pub use compact::{Anchored, CompactBatch, CompactDeposit, CompactError, CompactTransfer};
 pub use error::ApiError;
 pub use peg::{

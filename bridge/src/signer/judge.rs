@@ -14,13 +14,13 @@ use bitcoin::{OutPoint, TxOut, XOnlyPublicKey};
 use tacit_protocol::Amount;
 use tacit_protocol::encoding::DecodeError;
 use tacit_protocol::peg::FeeRate;
-use tacit_protocol::peg::vault::{PlanError, UnsignedVaultTx};
+use tacit_protocol::peg::vault::{Handover, PlanError, UnsignedVaultTx};
 use thiserror::Error;
 
 use super::{SignError, check_proposal};
 use crate::journal::JournalError;
 use crate::proposal::{DeriveError, Proposal};
-use crate::vault::{VaultView, ViewError};
+use crate::vault::{VaultSnapshot, VaultView, ViewError};
 use crate::watcher::{DepositError, Registration};
 
 /// Proposals refused for good that are remembered; older ones are judged again, with the same outcome.
@@ -32,6 +32,25 @@ pub trait SignerView: VaultView {
     ///
     /// # Errors
     /// [`DepositError`].
+    /// The operator consented, and the chain allows it.
+    fn check_handover(&self, handover: &Handover, snapshot: &VaultSnapshot) -> Result<(), Refusal> {
+        if !self.view.consents(handover)? {
+            return Err(Refusal::Consent(match handover {
+                Handover::Vault(epoch) => format!("the vault to epoch {epoch}"),
+                Handover::Anchor(sequencer) => format!("the anchors to sequencer {sequencer}"),
+            }));
+        }
+        match handover {
+            Handover::Vault(epoch) if snapshot.handover_plan(*handover).is_none() => Err(Refusal::Handover(
+                format!("epoch {epoch} was not announced as the next one, or is not deep enough"),
+            )),
+            Handover::Anchor(_) if snapshot.handovers().reset.is_none() => {
+                Err(Refusal::Handover("the anchor chain has not failed".into()))
+            }
+            Handover::Vault(_) | Handover::Anchor(_) => Ok(()),
+        }
+    }
+
     fn admit(&self, registration: Registration) -> Result<(), DepositError>;
 
     /// A confirmed unspent output.
@@ -39,6 +58,12 @@ pub trait SignerView: VaultView {
     /// # Errors
     /// [`ViewError`].
     fn coin(&self, outpoint: &OutPoint) -> Result<Option<TxOut>, ViewError>;
+
+    /// Whether this signer's operator consented to a handover.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    fn consents(&self, handover: &Handover) -> Result<bool, ViewError>;
 
     /// What was paid out in the last `blocks` blocks.
     ///
@@ -162,6 +187,12 @@ pub enum Refusal {
         "no input belongs to the key {0}, of which this member has a share; ask the federation that has the others"
     )]
     NotOurs(Box<XOnlyPublicKey>),
+    /// Its operator did not consent to a handover.
+    #[error("its operator did not consent to handing over {0}; it does so by `tacit federation consent`")]
+    Consent(String),
+    /// It may not be handed over now.
+    #[error("it may not be handed over now: {0}")]
+    Handover(String),
 }
 
 impl Refusal {
@@ -191,6 +222,8 @@ impl Refusal {
             Self::Before(_) => 17,
             Self::Round(_) => 18,
             Self::NotOurs(_) => 19,
+            Self::Consent(_) => 20,
+            Self::Handover(_) => 21,
         }
     }
 
@@ -211,6 +244,7 @@ impl Refusal {
                 | Self::Deposit { .. }
                 | Self::Withdrawal { .. }
                 | Self::Coin(_)
+                | Self::Handover(_)
         )
     }
 }
@@ -321,7 +355,9 @@ impl Judge {
             return Err(Refusal::Halted(reason.to_owned()));
         }
         let nothing = proposal.deposits().is_empty() && proposal.withdrawals().is_empty();
-        if nothing && !snapshot.refresh_due() {
+        if let Some(handover) = proposal.handover() {
+            self.check_handover(&handover, &snapshot)?;
+        } else if nothing && !snapshot.refresh_due() {
             return Err(Refusal::Rule(
                 "there is nothing to sweep or pay, and the vault need not be refreshed yet".into(),
             ));

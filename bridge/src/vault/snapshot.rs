@@ -4,7 +4,7 @@
 //! signatures look at the same state. Whoever follows the chain provides it as a [`VaultView`].
 
 use bitcoin::{Script, ScriptBuf, XOnlyPublicKey};
-use tacit_protocol::peg::vault::{DepositCoin, VaultKeys};
+use tacit_protocol::peg::vault::{DepositCoin, Handover, HandoverPlan, VaultKeys};
 use tacit_protocol::peg::{AnchorKeys, EpochHash, VaultContext, VaultTip, WithdrawalView};
 use thiserror::Error;
 
@@ -50,6 +50,7 @@ pub struct VaultSnapshot {
     halted: Option<String>,
     refresh_due: bool,
     handovers: Handovers,
+    wanted: Option<Handover>,
 }
 
 impl VaultSnapshot {
@@ -75,6 +76,7 @@ impl VaultSnapshot {
             halted: None,
             refresh_due: false,
             handovers: Handovers::default(),
+            wanted: None,
         }
     }
 
@@ -90,6 +92,35 @@ impl VaultSnapshot {
     pub fn due_for_refresh(mut self) -> Self {
         self.refresh_due = true;
         self
+    }
+
+    /// The same state in which the operator wants this handed over as soon as that is possible.
+    #[must_use]
+    pub fn wanting(mut self, handover: Option<Handover>) -> Self {
+        self.wanted = handover;
+        self
+    }
+
+    /// What the operator wants handed over, if it is possible by now.
+    #[must_use]
+    pub fn wanted(&self) -> Option<Handover> {
+        self.wanted.filter(|handover| match handover {
+            Handover::Vault(epoch) => self.successor_script(epoch).is_some(),
+            Handover::Anchor(_) => self.handovers.reset.is_some(),
+        })
+    }
+
+    /// A handover with the script it goes to, if that is known.
+    #[must_use]
+    pub fn handover_plan(&self, handover: Handover) -> Option<HandoverPlan> {
+        let script_pubkey = match handover {
+            Handover::Vault(epoch) => self.successor_script(&epoch)?,
+            Handover::Anchor(sequencer) => self.anchor_script(&sequencer),
+        };
+        Some(HandoverPlan {
+            handover,
+            script_pubkey,
+        })
     }
 
     /// The same state in which this may be handed over.
@@ -171,11 +202,9 @@ impl VaultContext for VaultSnapshot {
     }
 
     fn successor_script(&self, epoch: &EpochHash) -> Option<ScriptBuf> {
-        let announced = self.handovers.announced.iter();
-        announced
-            .filter(|(hash, _)| hash == epoch)
-            .map(|(_, script)| script.clone())
-            .next()
+        let mut announced = self.handovers.announced.iter();
+        let found = announced.find(|(hash, _)| hash == epoch);
+        found.map(|(_, script)| script.clone())
     }
 
     fn anchor_script(&self, sequencer: &XOnlyPublicKey) -> ScriptBuf {

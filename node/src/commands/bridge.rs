@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use tacit_wallet::api::{BridgeStatus, NodeApi};
+use tacit_wallet::api::{BridgeStatus, NodeApi, OfficeStatus};
 
 use crate::cli::Global;
 use crate::printable::printable;
@@ -71,6 +71,7 @@ fn print(status: &BridgeStatus) {
             waiting.amount.to_sat()
         );
     }
+    print_office(&status.office);
     let Some(federation) = &status.federation else {
         println!("signers    one local key: for test networks only");
         return;
@@ -96,5 +97,19 @@ fn print(status: &BridgeStatus) {
             printable(&signer.state),
             printable(reason.map_or("", String::as_str))
         );
+    }
+}
+
+fn print_office(office: &OfficeStatus) {
+    let own = if office.in_office { "this one" } else { "another one, or none that can go on" };
+    println!("sequencer  {own}");
+    if let Some(key) = office.sequencer.as_ref().filter(|_| !office.in_office) {
+        println!("           in office: anchor key {}", printable(key));
+    }
+    if office.takes_over && !office.in_office {
+        println!("           takes over once the anchor chain has failed");
+    }
+    if let Some(reason) = &office.reset {
+        println!("           may be replaced: {}", printable(reason));
     }
 }

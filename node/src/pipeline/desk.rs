@@ -74,6 +74,7 @@ impl Operator {
 
 impl Desk for Operator {
     fn submit_transfer(&self, transfer: &Transfer) -> Result<Receipt, ApiError> {
+        self.require_office()?;
         let bytes = transfer.encode();
         let screened = self.sequencer().screen(&bytes).map_err(refusal)?;
         let accepted = match screened {

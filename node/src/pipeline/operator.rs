@@ -44,6 +44,7 @@ use crate::federation::coordinator::FederationSigner;
 
 mod activity;
 mod crash_point;
+mod office;
 
 use activity::Activity;
 pub(super) use crash_point::CrashPoint;
@@ -78,6 +79,8 @@ pub(crate) struct Operator {
     pub(super) keys: KeyStore,
     pub(super) prover: Prover,
     crash_at: Option<CrashPoint>,
+    /// Whether the anchor chain is to be taken over when it has failed.
+    take_over: bool,
 }
 
 /// Registered deposits, for the sequencer.
@@ -148,11 +151,7 @@ impl Operator {
         let genesis = rules.params().genesis();
         let anchor_key = Arc::new(SigningKey::load(&own.anchor_key_file)?);
         let operator_key = Arc::new(SigningKey::load(&own.operator_key_file)?);
-        anyhow::ensure!(
-            anchor_key.public_key() == genesis.anchor_key,
-            "{} is not the anchor key of this chain",
-            own.anchor_key_file.display()
-        );
+        office::check_key(own, anchor_key.public_key(), &*store, genesis)?;
         let crash_at = own.crash_at.as_deref().map(CrashPoint::parse).transpose()?;
         let journal: Arc<dyn Journal> = Arc::new(StoreJournal(Arc::clone(&store)));
         let watcher = Arc::new(Watcher::new(
@@ -236,6 +235,7 @@ impl Operator {
             anchor_key,
             prover: config.backend.prover()?,
             crash_at,
+            take_over: own.take_over,
         })
     }
 
@@ -261,7 +261,7 @@ impl Operator {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
-        activity.status(self.rate(), self.federation.as_deref())
+        activity.status(self.rate(), self.office(), self.federation.as_deref())
     }
 
     /// How far deposits are.
@@ -318,9 +318,11 @@ impl Operator {
     /// # Errors
     /// A failing database.
     pub(super) fn after_step(&self, changed: bool, synced: bool) -> anyhow::Result<()> {
+        // Whoever is not in office follows, and takes and seals nothing.
+        let acting = synced && self.is_in_office()?;
         let tick = {
             let mut sequencer = self.sequencer();
-            sequencer.set_synced(synced);
+            sequencer.set_synced(acting);
             sequencer.tick(now())?
         };
         for number in &tick.sealed {
@@ -348,11 +350,6 @@ impl Operator {
         Ok(due)
     }
 
-    fn anchor_head(&self) -> Result<AnchorHead, KvError> {
-        let head = table::anchor_head(&*self.store)?;
-        head.ok_or_else(|| KvError::corrupt(b"P", "the anchor tip is missing"))
-    }
-
     fn has_unpublished(&self) -> Result<bool, KvError> {
         let tip = self.anchor_head()?.tip.outpoint;
         let in_flight = self
@@ -373,7 +370,10 @@ impl Operator {
             .context("the cursor is missing")?
             .height;
         self.tend_anchors(height, rate, &mut coins)?;
-        self.tend_vault(&quote, &mut coins)
+        if self.is_in_office()? || self.may_take_over()? {
+            self.tend_vault(&quote, &mut coins)?;
+        }
+        Ok(())
     }
 
     fn tend_anchors(&self, height: u32, rate: FeeRate, coins: &mut CoinBook) -> anyhow::Result<()> {
@@ -390,7 +390,7 @@ impl Operator {
         for report in self.publisher.tend(tip.outpoint, height, rate, coins)? {
             tracing::debug!(commit = %report.commit, reveal = %report.reveal, state = %report.state, "anchor");
         }
-        if self.publisher.payload_in_flight(&tip.outpoint)?.is_some() {
+        if !self.is_in_office()? || self.publisher.payload_in_flight(&tip.outpoint)?.is_some() {
             return Ok(());
         }
         let Some(payload) = self.sequencer().anchorable(MAX_PAYLOAD)? else {
@@ -413,7 +413,7 @@ impl Operator {
     }
 
     fn tend_vault(&self, quote: &FeeQuote, coins: &mut CoinBook) -> anyhow::Result<()> {
-        let snapshot = self.view.snapshot()?;
+        let snapshot = self.view.snapshot()?.wanting(self.wanted_handover()?);
         let outcome = self.vault.tend(&snapshot, VaultRates::at(quote.rate), coins);
         self.activity
             .lock()

@@ -19,8 +19,24 @@ pub struct BridgeStatus {
     pub fee_origin: String,
     /// Whether the ceiling holds the rate down; transactions may wait then.
     pub fee_ceiling_reached: bool,
+    /// Whose anchors the chain takes.
+    pub office: OfficeStatus,
     /// The federation's signing rounds; none while one local key signs.
     pub federation: Option<FederationStatus>,
+}
+
+/// Whose anchors the chain takes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OfficeStatus {
+    /// The anchor key of the sequencer in office.
+    pub sequencer: Option<String>,
+    /// Whether that is this one, and it can go on.
+    pub in_office: bool,
+    /// Whether this one is to take over when the anchor chain has failed.
+    pub takes_over: bool,
+    /// Why the anchor chain could be begun anew, if it could.
+    pub reset: Option<String>,
 }
 
 /// What the vault does at the moment.

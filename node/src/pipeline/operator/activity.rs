@@ -5,7 +5,7 @@ use tacit_bridge::fees::{FeeQuote, RateOrigin};
 use tacit_bridge::vault::{VaultError, VaultReport, VaultSnapshot, VaultState};
 use tacit_federation::message::SignerStatus;
 use tacit_protocol::peg::{FeeRate, VaultContext};
-use tacit_wallet::api::{BridgeStatus, FederationStatus, Queued, SignerHealth, VaultActivity};
+use tacit_wallet::api::{BridgeStatus, FederationStatus, OfficeStatus, Queued, SignerHealth, VaultActivity};
 
 use crate::federation::coordinator::{FederationSigner, Health};
 
@@ -64,13 +64,19 @@ impl Activity {
     }
 
     /// The answer to whoever asks.
-    pub(super) fn status(&self, rate: FeeRate, federation: Option<&FederationSigner>) -> BridgeStatus {
+    pub(super) fn status(
+        &self,
+        rate: FeeRate,
+        office: OfficeStatus,
+        federation: Option<&FederationSigner>,
+    ) -> BridgeStatus {
         BridgeStatus {
             vault: self.vault.clone(),
             queue: self.queue.clone(),
             fee_rate: rate,
             fee_origin: self.fee_origin.clone(),
             fee_ceiling_reached: self.ceiling_reached,
+            office,
             federation: federation.map(members),
         }
     }

@@ -15,7 +15,7 @@ use tacit_protocol::{Amount, F, Network};
 use tacit_wallet::api::{
     Anchored, ApiError, BatchDetails, BatchSummary, BridgeStatus, CompactBatch, CompactDeposit,
     CompactTransfer, DepositDetails, DepositStatus, ExitDetails, FederationStatus, FeeEstimate, FoundDeposit,
-    NodeApi, Promise, Queued, Range, Receipt, RegisterDeposit, Role, SignerHealth, Status, SubtreeRoots,
+    NodeApi, OfficeStatus, Promise, Queued, Range, Receipt, RegisterDeposit, Role, SignerHealth, Status, SubtreeRoots,
     Supply, SyncState, TransferDetails, TransferStatus, VaultActivity, WithdrawalQuery, WithdrawalState,
     WithdrawalStatus,
 };
@@ -214,6 +214,12 @@ pub(super) fn fees() -> FeeEstimate {
 
 pub(super) fn bridge() -> BridgeStatus {
     BridgeStatus {
+        office: OfficeStatus {
+            sequencer: Some("02".repeat(32)),
+            in_office: true,
+            takes_over: false,
+            reset: None,
+        },
         vault: VaultActivity {
             state: "unsigned".into(),
             reason: Some("2 of 3 members are ready to sign".into()),

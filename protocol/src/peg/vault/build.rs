@@ -53,6 +53,9 @@ pub enum PlanError {
     /// A handover beside something else.
     #[error("what hands the vault or the anchors over neither sweeps nor pays")]
     MixedHandover,
+    /// The vault would go to an epoch that cannot begin.
+    #[error("the epoch to hand the vault over to was not announced as the next one, or not deep enough")]
+    NoDestination,
     /// The transaction would be above the limit.
     #[error("weight {0} is above {MAX_VAULT_WEIGHT}")]
     TooHeavy(u32),
