@@ -5,11 +5,13 @@
 //! * [`listener`]: answers questions, with limits.
 //! * [`coordinator`]: gathers signatures for the sequencer.
 //! * [`member`]: a signer: judges by its own state, then signs.
+//! * [`consent`]: what a member's operator allows in advance.
 //! * [`secrets`]: identities and shares in files.
 //! * [`keygen`]: the key generation between the members' machines.
 //!
 //! Specification: `docs/spec/federation.md`.
 
+pub mod consent;
 pub mod coordinator;
 pub mod file;
 pub mod keygen;

@@ -6,7 +6,8 @@
 //!   every member      join (all at the same time) ──▶ share (secret), group key (public)
 //!   the sequencer     genesis with group key and federation file
 //! ```
-//! `founding` has identities and the file, `joining` the key generation, `tending` the rest.
+//! `founding` has identities and the file, `joining` the key generation, `consenting` what a signer's operator
+//! allows in advance, `tending` the rest.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -16,6 +17,9 @@ use clap::{Args, Subcommand};
 use crate::cli::Global;
 use crate::config::Config;
 
+pub use consenting::ConsentArgs;
+
+mod consenting;
 mod founding;
 mod joining;
 mod tending;
@@ -43,6 +47,11 @@ pub enum FederationAction {
     Pause(PauseArgs),
     /// Let this signer sign again
     Resume,
+    /// Allow this signer in advance what no rule decides: a new federation, a new sequencer
+    ///
+    /// By default it allows neither. A consent is a file in the signer's data folder and counts from the next
+    /// request on, whether the signer runs or not; the signer still checks all the rest.
+    Consent(ConsentArgs),
 }
 
 /// Arguments of `tacit federation identity`.
@@ -146,5 +155,6 @@ pub fn run(args: &FederationArgs, global: &Global) -> anyhow::Result<ExitCode> {
         FederationAction::Status(args) => tending::status(args, &config()?),
         FederationAction::Pause(args) => tending::pause(args, &config()?),
         FederationAction::Resume => tending::resume(&config()?),
+        FederationAction::Consent(args) => consenting::consent(args, &config()?),
     }
 }

@@ -23,6 +23,7 @@ use tacit_protocol::kv::KvError;
 use tacit_sequencer::Store;
 use tacit_verifier::chain::table;
 
+use super::consent::Consents;
 use super::coordinator::inputs_of;
 use super::file::Federation;
 use super::listener::{Answers, LONGEST_OF_MEMBER};
@@ -130,6 +131,8 @@ pub struct SignerDesk {
     pub store: Arc<dyn Store>,
     /// The operator's switch.
     pub pause: Pause,
+    /// What its operator allows in advance; looked at whenever something takes it.
+    pub consents: Consents,
     /// How long to wait for what may pass.
     pub patience: Duration,
     /// Held while a proposal is judged.

@@ -24,6 +24,7 @@ use super::journal::StoreJournal;
 use super::view::{StateView, StoreTenures};
 use super::wait;
 use crate::config::{Config, ConfigError, SequencerConfig, SignerConfig};
+use crate::federation::consent::Consents;
 use crate::federation::coordinator::{FederationSigner, Network, PATIENCE};
 use crate::federation::file::Federation;
 use crate::federation::listener::Listener;
@@ -203,6 +204,8 @@ impl Member {
             Arc::clone(&self.rules),
             watcher,
         );
+        let consents = Consents::of(&config.data_dir, *federation.context());
+        show(&consents);
         let ledger = config.data_dir.join("nonces.ledger");
         let ledger = Ledger::open(&ledger).with_context(|| format!("cannot open {}", ledger.display()))?;
         Ok(SignerDesk {
@@ -212,6 +215,7 @@ impl Member {
             following: self.following,
             store: self.store,
             pause: Pause::of(&config.data_dir),
+            consents,
             patience: member::PATIENCE,
             judging: Mutex::default(),
             pace: Mutex::new(Pace::new(Instant::now())),
@@ -219,6 +223,16 @@ impl Member {
             signed: AtomicU64::new(0),
             refused: AtomicU64::new(0),
         })
+    }
+}
+
+/// Says at the start what the operator allows in advance, so that nobody is surprised by it later.
+fn show(consents: &Consents) {
+    for found in consents.list().unwrap_or_else(|error| vec![Err(error)]) {
+        match found {
+            Ok(consent) => tracing::info!(%consent, "allowed by its operator"),
+            Err(error) => tracing::warn!(%error, "a consent that allows nothing"),
+        }
     }
 }
 

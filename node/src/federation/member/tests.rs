@@ -90,6 +90,7 @@ fn setting() -> Setting {
         following: Arc::new(RwLock::new(following)),
         store: Arc::new(MemoryStore::new()),
         pause: Pause::of(dir.path()),
+        consents: Consents::of(dir.path(), [7; 32]),
         patience: Duration::ZERO,
         judging: Mutex::default(),
         pace: Mutex::new(Pace::new(Instant::now())),
