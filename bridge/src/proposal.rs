@@ -11,9 +11,7 @@ use tacit_protocol::Amount;
 use tacit_protocol::encoding::{Decode, DecodeError, Encode, Reader};
 use tacit_protocol::peg::coins::MAX_COINS;
 use tacit_protocol::peg::exit::read_x_only;
-use tacit_protocol::peg::vault::{
-    Handover, PlanError, Selection, UnsignedVaultTx, VaultPlan, plan_vault_tx,
-};
+use tacit_protocol::peg::vault::{Handover, PlanError, Selection, UnsignedVaultTx, VaultPlan, plan_vault_tx};
 use tacit_protocol::peg::{Coin, EpochHash, FeeRate, VaultContext, WithdrawalView};
 use thiserror::Error;
 

@@ -13,9 +13,7 @@ use std::sync::Arc;
 use bitcoin::secp256k1::Secp256k1;
 use bitcoin::secp256k1::schnorr::Signature;
 use bitcoin::{OutPoint, Transaction, Txid, XOnlyPublicKey};
-use tacit_protocol::peg::vault::{
-    Handover, InputRole, PlanError, Selection, UnsignedVaultTx, select_vault,
-};
+use tacit_protocol::peg::vault::{Handover, InputRole, PlanError, Selection, UnsignedVaultTx, select_vault};
 use tacit_protocol::peg::{FeeRate, VaultContext, check_vault_tx};
 
 use crate::client::{BitcoinClient, ClientError, MempoolEntry};

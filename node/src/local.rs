@@ -169,6 +169,7 @@ impl LocalChain {
             seal_after_ms: self.options.seal_after_ms,
             mempool_transfers: 10_000,
             fee_floor: self.options.fee_floor,
+            take_over: false,
             crash_at: None,
         });
         Ok(Config {

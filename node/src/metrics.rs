@@ -19,7 +19,7 @@ const READ_AGAIN: Duration = Duration::from_secs(5);
 const SYNC_STATES: [&str; 4] = ["synced", "syncing", "paused", "halted"];
 
 /// Every figure with its explanation.
-const GAUGES: [(&str, &str); 19] = [
+const GAUGES: [(&str, &str); 21] = [
     ("tacit_bitcoin_height", "Height of the last block applied."),
     (
         "tacit_sync",
@@ -48,6 +48,14 @@ const GAUGES: [(&str, &str); 19] = [
     (
         "tacit_fee_ceiling_reached",
         "1 while the ceiling holds the rate down.",
+    ),
+    (
+        "tacit_in_office",
+        "1 while the next anchor is this sequencer's to write.",
+    ),
+    (
+        "tacit_takeover_possible",
+        "1 while the anchor chain could be begun anew.",
     ),
     (
         "tacit_signer_state",
@@ -120,6 +128,10 @@ fn number(value: u64) -> f64 {
     value as f64
 }
 
+fn flag(name: &'static str, is_set: bool) {
+    gauge!(name).set(if is_set { 1.0 } else { 0.0 });
+}
+
 fn one_of(name: &'static str, states: &[&'static str], now: &str) {
     for state in states {
         gauge!(name, "state" => *state).set(if *state == now { 1.0 } else { 0.0 });
@@ -161,7 +173,9 @@ fn read_bridge(bridge: &BridgeStatus) {
     let waiting = bridge.queue.iter().map(|waiting| waiting.amount.to_sat()).sum();
     gauge!("tacit_withdrawals_waiting_sat").set(number(waiting));
     gauge!("tacit_fee_rate_sat_per_kwu").set(f64::from(bridge.fee_rate.sat_per_kwu()));
-    gauge!("tacit_fee_ceiling_reached").set(if bridge.fee_ceiling_reached { 1.0 } else { 0.0 });
+    flag("tacit_fee_ceiling_reached", bridge.fee_ceiling_reached);
+    flag("tacit_in_office", bridge.office.in_office);
+    flag("tacit_takeover_possible", bridge.office.reset.is_some());
     let Some(federation) = &bridge.federation else {
         return;
     };

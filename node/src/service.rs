@@ -170,6 +170,9 @@ impl NodeApi for Service {
         let cursor = table::cursor(&*self.store)
             .map_err(|e| storage(&e))?
             .ok_or_else(|| ApiError::Internal("the cursor is missing".into()))?;
+        let head = table::anchor_head(&*self.store)
+            .map_err(|e| storage(&e))?
+            .ok_or_else(|| ApiError::Internal("the anchor tip is missing".into()))?;
         let anchored = self.anchored_tip()?;
         let state = self.read(|kv| ledger::tip(kv).map_err(|e| storage(&e)))?;
         let params = self.rules.params();
@@ -180,6 +183,7 @@ impl NodeApi for Service {
             chain_id: params.chain_id(),
             bitcoin_height: cursor.height,
             bitcoin_hash: cursor.hash,
+            sequencer: head.sequencer,
             batch: state.batch,
             state: state.commitment(),
             anchored_batch: anchored,

@@ -36,7 +36,7 @@ fn federation(setting: &Setting) -> anyhow::Result<&LocalFederation> {
 }
 
 /// Runs `tacit federation …` with the configuration of a member.
-fn command(setting: &Setting, member: usize, action: &[&str]) -> anyhow::Result<(bool, String)> {
+pub(crate) fn command(setting: &Setting, member: usize, action: &[&str]) -> anyhow::Result<(bool, String)> {
     let member = &federation(setting)?.members[member];
     let output = Command::new(binary()?)
         .arg("federation")
@@ -50,7 +50,7 @@ fn command(setting: &Setting, member: usize, action: &[&str]) -> anyhow::Result<
     ))
 }
 
-fn paid(setting: &Setting, person: &mut Person, sats: u64) -> anyhow::Result<ScriptBuf> {
+pub(crate) fn paid(setting: &Setting, person: &mut Person, sats: u64) -> anyhow::Result<ScriptBuf> {
     let (sent, script) = person.withdraw(setting, sats)?;
     setting.mine_until("a payout", || setting.payout(sent.txid))?;
     Ok(script)

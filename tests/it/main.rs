@@ -5,6 +5,7 @@
 //! * [`crash`]: a sequencer killed at every point. [`full_disk`]: one without room to write. [`reorg`]: Bitcoin changes its mind.
 //! * [`federation`]: signers that are dead, paused or restarted, and a coordinator that lies to them.
 //! * [`forced`]: a sequencer that refuses somebody, and is made to pay him out.
+//! * [`takeover`]: a sequencer that is gone for good, and another one in its place.
 //! * [`malice`]: a sequencer that lies on Bitcoin, and a federation that steals.
 //!
 //! The tiers that run a deployment need a bitcoind (`BITCOIND_EXE`) and the `tacit` binary beside
@@ -23,3 +24,4 @@ mod rpc;
 mod setting;
 mod spends;
 mod story;
+mod takeover;

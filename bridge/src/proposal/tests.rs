@@ -5,14 +5,15 @@ use std::convert::Infallible;
 use bitcoin::hashes::Hash;
 use bitcoin::{OutPoint, TxOut, Txid};
 use tacit_protocol::encoding::{Decode, DecodeError, Encode};
-use tacit_protocol::peg::vault::HeldReason;
-use tacit_protocol::peg::vault::{DepositCoin, UnsignedVaultTx};
-use tacit_protocol::peg::{VaultTip, WithdrawalView};
+use tacit_protocol::peg::vault::{
+    DepositCoin, Handover, HeldReason, PlanError, Selection, UnsignedVaultTx, VaultKeys,
+};
+use tacit_protocol::peg::{EpochHash, VaultTip, WithdrawalView};
 
-use super::{DeriveError, Proposal};
+use super::{DeriveError, Proposal, Purpose};
 use crate::client::BitcoinClient;
-use crate::fixture::{World, propose, rate, terms, vault_keys, withdrawal};
-use crate::vault::{VaultRates, VaultSnapshot};
+use crate::fixture::{World, key, propose, rate, terms, vault_keys, withdrawal};
+use crate::vault::{Handovers, VaultRates, VaultSnapshot};
 
 struct Setting {
     world: World,
@@ -220,4 +221,56 @@ fn bytes_that_are_not_canonical_are_no_proposal() {
     let at = flag.len() - 33;
     flag[at] = 2;
     assert!(Proposal::decode(&flag).is_err(), "a flag that is none");
+}
+
+#[test]
+fn a_handover_survives_its_bytes_and_goes_where_the_members_own_state_says() {
+    let setting = Setting::new();
+    let script = |tag: u8| VaultKeys::without_leaves(key(tag).public_key()).script_pubkey();
+    let state = |announced| {
+        let handovers = Handovers {
+            announced,
+            reset: None,
+            takeover_timelock: 1_008,
+            former: Vec::new(),
+        };
+        setting.snapshot().with_handovers(handovers)
+    };
+    let epoch = EpochHash([7; 32]);
+    let pool = setting.world.coins.spendable();
+    let plan = |handover| {
+        let purpose = Purpose {
+            selection: &Selection::default(),
+            handover: Some(handover),
+        };
+        let change = setting.world.coins.script();
+        let announced = state(vec![(epoch, script(8))]);
+        Proposal::plan(&announced, purpose, &pool, VaultRates::at(rate()), change, true)
+    };
+    let derive = |proposal: &Proposal, state: &VaultSnapshot| {
+        let Ok(derived) = proposal.derive(state, |coin| Ok::<_, Infallible>(setting.coin(coin)));
+        derived
+    };
+    let mut seen = vec![setting.proposal.encode()];
+    for handover in [Handover::Vault(epoch), Handover::Anchor(key(9).public_key())] {
+        let (proposal, tx) = plan(handover).unwrap();
+        let read = Proposal::decode(&proposal.encode()).unwrap();
+        assert_eq!((&read, read.handover()), (&proposal, Some(handover)));
+        let known = state(vec![(epoch, script(8))]);
+        assert_eq!(derive(&read, &known), Ok(tx));
+        seen.push(read.encode());
+    }
+    let (rotation, _) = plan(Handover::Vault(epoch)).unwrap();
+    let unknown = derive(&rotation, &state(Vec::new()));
+    assert_eq!(unknown, Err(DeriveError::Plan(PlanError::NoDestination)));
+    let elsewhere = derive(&rotation, &state(vec![(epoch, script(10))]));
+    assert!(
+        matches!(elsewhere, Err(DeriveError::Altered { .. })),
+        "{elsewhere:?}"
+    );
+    // The byte that says what is handed over stands before the identifier and what follows it.
+    let mut bytes = setting.proposal.encode();
+    let at = bytes.len() - 33;
+    bytes[at] = 3;
+    assert_eq!(Proposal::decode(&bytes), Err(DecodeError::Unknown("handover")));
 }

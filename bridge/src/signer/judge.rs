@@ -32,25 +32,6 @@ pub trait SignerView: VaultView {
     ///
     /// # Errors
     /// [`DepositError`].
-    /// The operator consented, and the chain allows it.
-    fn check_handover(&self, handover: &Handover, snapshot: &VaultSnapshot) -> Result<(), Refusal> {
-        if !self.view.consents(handover)? {
-            return Err(Refusal::Consent(match handover {
-                Handover::Vault(epoch) => format!("the vault to epoch {epoch}"),
-                Handover::Anchor(sequencer) => format!("the anchors to sequencer {sequencer}"),
-            }));
-        }
-        match handover {
-            Handover::Vault(epoch) if snapshot.handover_plan(*handover).is_none() => Err(Refusal::Handover(
-                format!("epoch {epoch} was not announced as the next one, or is not deep enough"),
-            )),
-            Handover::Anchor(_) if snapshot.handovers().reset.is_none() => {
-                Err(Refusal::Handover("the anchor chain has not failed".into()))
-            }
-            Handover::Vault(_) | Handover::Anchor(_) => Ok(()),
-        }
-    }
-
     fn admit(&self, registration: Registration) -> Result<(), DepositError>;
 
     /// A confirmed unspent output.
@@ -58,12 +39,6 @@ pub trait SignerView: VaultView {
     /// # Errors
     /// [`ViewError`].
     fn coin(&self, outpoint: &OutPoint) -> Result<Option<TxOut>, ViewError>;
-
-    /// Whether this signer's operator consented to a handover.
-    ///
-    /// # Errors
-    /// [`ViewError`].
-    fn consents(&self, handover: &Handover) -> Result<bool, ViewError>;
 
     /// What was paid out in the last `blocks` blocks.
     ///
@@ -188,7 +163,7 @@ pub enum Refusal {
     )]
     NotOurs(Box<XOnlyPublicKey>),
     /// Its operator did not consent to a handover.
-    #[error("its operator did not consent to handing over {0}; it does so by `tacit federation consent`")]
+    #[error("its operator did not consent to {0}; it does so by `tacit federation consent`")]
     Consent(String),
     /// It may not be handed over now.
     #[error("it may not be handed over now: {0}")]
@@ -356,7 +331,7 @@ impl Judge {
         }
         let nothing = proposal.deposits().is_empty() && proposal.withdrawals().is_empty();
         if let Some(handover) = proposal.handover() {
-            self.check_handover(&handover, &snapshot)?;
+            check_handover(&handover, &snapshot)?;
         } else if nothing && !snapshot.refresh_due() {
             return Err(Refusal::Rule(
                 "there is nothing to sweep or pay, and the vault need not be refreshed yet".into(),
@@ -407,6 +382,19 @@ impl Judge {
             return Err(Refusal::Outflow { leaving, cap, blocks });
         }
         Ok(())
+    }
+}
+
+/// The chain allows it. Whether the operator does is asked by whoever has the operator's word.
+fn check_handover(handover: &Handover, snapshot: &VaultSnapshot) -> Result<(), Refusal> {
+    match handover {
+        Handover::Vault(epoch) if snapshot.handover_plan(*handover).is_none() => Err(Refusal::Handover(
+            format!("epoch {epoch} was not announced as the next one, or is not deep enough"),
+        )),
+        Handover::Anchor(_) if snapshot.handovers().reset.is_none() => {
+            Err(Refusal::Handover("the anchor chain has not failed".into()))
+        }
+        Handover::Vault(_) | Handover::Anchor(_) => Ok(()),
     }
 }
 

@@ -19,6 +19,7 @@ use crate::journal::Journal;
 use crate::proposal::Proposal;
 use crate::signer::{LocalSigner, SignError, Signatures, VaultSigner};
 
+mod handover;
 mod signing;
 
 /// The state that operator and signer share in these tests.

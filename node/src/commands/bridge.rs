@@ -101,7 +101,11 @@ fn print(status: &BridgeStatus) {
 }
 
 fn print_office(office: &OfficeStatus) {
-    let own = if office.in_office { "this one" } else { "another one, or none that can go on" };
+    let own = if office.in_office {
+        "this one"
+    } else {
+        "another one, or none that can go on"
+    };
     println!("sequencer  {own}");
     if let Some(key) = office.sequencer.as_ref().filter(|_| !office.in_office) {
         println!("           in office: anchor key {}", printable(key));

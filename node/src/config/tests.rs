@@ -21,6 +21,7 @@ fn with_sequencer() -> Config {
         seal_after_ms: 5,
         mempool_transfers: 6,
         fee_floor: 1,
+        take_over: false,
         crash_at: None,
     };
     let signer = SignerConfig {

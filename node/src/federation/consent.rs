@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use bitcoin::XOnlyPublicKey;
 use bitcoin::hashes::{Hash, sha256};
 use tacit_protocol::encoding::{Decode, DecodeError, Encode, Reader};
+use tacit_protocol::peg::vault::Handover;
 use tacit_secrets::file::{self, FileError, Lock};
 use thiserror::Error;
 
@@ -116,6 +117,15 @@ impl Consent {
 impl fmt::Display for Consent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.kind(), self.subject())
+    }
+}
+
+impl From<Handover> for Consent {
+    fn from(handover: Handover) -> Self {
+        match handover {
+            Handover::Vault(epoch) => Self::Epoch(epoch.0),
+            Handover::Anchor(sequencer) => Self::Sequencer(sequencer),
+        }
     }
 }
 

@@ -23,7 +23,7 @@ use tacit_protocol::kv::KvError;
 use tacit_sequencer::Store;
 use tacit_verifier::chain::table;
 
-use super::consent::Consents;
+use super::consent::{Consent, Consents};
 use super::coordinator::inputs_of;
 use super::file::Federation;
 use super::listener::{Answers, LONGEST_OF_MEMBER};
@@ -180,6 +180,9 @@ impl SignerDesk {
         }
         // One at a time: judging reads much.
         let _judging = self.judging.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(handover) = proposal.handover() {
+            self.require_consent(&handover.into())?;
+        }
         let tx = self.judge.judge(&proposal)?;
         let key = self.key();
         let own: Vec<Input> = inputs_of(&tx, &key).into_values().collect();
@@ -227,6 +230,15 @@ impl SignerDesk {
         shares
             .map(Answer::Shares)
             .map_err(|error| Refusal::Round(error.to_string()))
+    }
+
+    /// No rule decides who comes next: the operator has to have said so.
+    fn require_consent(&self, consent: &Consent) -> Result<(), Refusal> {
+        match self.consents.allow(consent) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Refusal::Consent(consent.to_string())),
+            Err(error) => Err(Refusal::Consent(format!("{consent} ({error})"))),
+        }
     }
 
     fn status(&self) -> Result<Answer, Refusal> {

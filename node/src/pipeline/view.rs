@@ -205,13 +205,6 @@ impl SignerView for StateView {
         Ok(usable.map(|coin| coin.txout))
     }
 
-    fn consents(&self, handover: &Handover) -> Result<bool, ViewError> {
-        match &self.consents {
-            Some(consents) => consents.allows(&(*handover).into()).map_err(|e| ViewError(e.to_string())),
-            None => Ok(false),
-        }
-    }
-
     fn paid_out(&self, blocks: u32) -> Result<Amount, ViewError> {
         let since = self.height()?.saturating_sub(blocks);
         let mut sum = Some(Amount::ZERO);

@@ -4,7 +4,7 @@
 //! may grow fields. All names are camelCase, amounts are satoshi, field elements and other protocol
 //! values are hexadecimal strings of their canonical bytes.
 
-use bitcoin::{BlockHash, ScriptBuf, Txid};
+use bitcoin::{BlockHash, ScriptBuf, Txid, XOnlyPublicKey};
 use serde::{Deserialize, Serialize};
 use tacit_protocol::batch::BatchShape;
 use tacit_protocol::note::{Commitment, Nullifier};
@@ -67,6 +67,8 @@ pub struct Status {
     pub bitcoin_height: u32,
     /// Hash of that block.
     pub bitcoin_hash: BlockHash,
+    /// The anchor key of the sequencer in office, under which receipts are promises.
+    pub sequencer: XOnlyPublicKey,
     /// The latest batch this node serves, pending ones included.
     pub batch: u32,
     /// Commitment to the state after it.

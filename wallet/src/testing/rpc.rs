@@ -26,6 +26,7 @@ impl NodeApi for MemoryNode {
             chain_id: self.params.chain_id(),
             bitcoin_height: inner.height,
             bitcoin_hash: BlockHash::all_zeros(),
+            sequencer: self.params.genesis().anchor_key,
             batch,
             state: self.state(batch).unwrap().commitment(),
             anchored_batch,

@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex};
 use bitcoin::{OutPoint, TxOut};
 use tacit_protocol::Amount;
 use tacit_protocol::encoding::{Decode, Encode};
-use tacit_protocol::peg::vault::{DepositCoin, UnsignedVaultTx};
-use tacit_protocol::peg::{FeeRate, WithdrawalView};
+use tacit_protocol::peg::vault::{DepositCoin, Handover, Selection, UnsignedVaultTx, VaultKeys};
+use tacit_protocol::peg::{EpochHash, FeeRate, WithdrawalView};
 
 use super::{Judge, MOST_REMEMBERED, OutflowCap, Refusal, SignerView, SigningPolicy};
-use crate::fixture::{World, federation, propose, rate, terms, vault_keys, withdrawal};
-use crate::proposal::Proposal;
-use crate::vault::{VaultRates, VaultSnapshot, VaultView, ViewError};
+use crate::fixture::{World, federation, key, propose, rate, terms, vault_keys, withdrawal};
+use crate::proposal::{Proposal, Purpose};
+use crate::vault::{Handovers, VaultRates, VaultSnapshot, VaultView, ViewError};
 use crate::watcher::{DepositError, Registration};
 
 /// A member's own state.
@@ -210,8 +210,8 @@ fn every_lie_of_a_coordinator_has_its_refusal() {
 fn a_coin_that_is_not_the_operators_is_refused() {
     let setting = Setting::new();
     let mut bytes = setting.honest().encode();
-    // The change script, which every coin must pay to, ends 33 bytes before the end.
-    let at = bytes.len() - 34;
+    // The change script, which every coin must pay to, ends 34 bytes before the end.
+    let at = bytes.len() - 35;
     bytes[at] ^= 1;
     let proposal = Proposal::decode(&bytes).unwrap();
     assert_eq!(setting.judge(&proposal), Err(Refusal::Coin(proposal.coins()[0])));
@@ -364,4 +364,41 @@ fn the_vault_is_moved_to_itself_only_when_it_has_rested_for_long() {
 fn quiet_snapshot(setting: &Setting) -> VaultSnapshot {
     let (height, tip) = (setting.world.coins.height(), setting.world.vault_tip);
     VaultSnapshot::new(height, tip, vault_keys(), Vec::new(), Vec::new())
+}
+
+#[test]
+fn a_handover_is_signed_only_while_the_chain_allows_it() {
+    let setting = Setting::new();
+    let epoch = EpochHash([7; 32]);
+    let script = VaultKeys::without_leaves(key(8).public_key()).script_pubkey();
+    let allowed = Handovers {
+        announced: vec![(epoch, script)],
+        reset: Some("no batch since block 1".to_owned()),
+        takeover_timelock: 1_008,
+        former: Vec::new(),
+    };
+    let snapshot = setting.snapshot().with_handovers(allowed.clone());
+    let pool = setting.world.coins.spendable();
+    for handover in [Handover::Vault(epoch), Handover::Anchor(key(9).public_key())] {
+        let purpose = Purpose {
+            selection: &Selection::default(),
+            handover: Some(handover),
+        };
+        let (change, rates) = (setting.world.coins.script(), VaultRates::at(rate()));
+        let (proposal, tx) = Proposal::plan(&snapshot, purpose, &pool, rates, change, true).unwrap();
+        // The one member is asked three times: what changes with the chain is judged anew.
+        let (own, judge) = setting.member(snapshot.clone());
+        assert_eq!(judge.judge(&proposal), Ok(tx.clone()));
+        *own.snapshot.lock().unwrap() = setting.snapshot().with_handovers(Handovers {
+            takeover_timelock: 1_008,
+            ..Handovers::default()
+        });
+        let refused = judge.judge(&proposal).unwrap_err();
+        assert!(matches!(refused, Refusal::Handover(_)), "{refused}");
+        assert!(refused.may_pass() && !refused.is_permanent());
+        *own.snapshot.lock().unwrap() = snapshot.clone().halt("the vault lacks 1 sat");
+        assert!(matches!(judge.judge(&proposal), Err(Refusal::Halted(_))));
+        *own.snapshot.lock().unwrap() = snapshot.clone();
+        assert_eq!(judge.judge(&proposal), Ok(tx));
+    }
 }

@@ -1,13 +1,15 @@
 //! A signer refuses whoever may not ask, and says why it does not sign now.
 
 use bitcoin::{OutPoint, TxOut};
+use tacit_bridge::proposal::Purpose;
 use tacit_bridge::signer::judge::{SignerView, SigningPolicy};
-use tacit_bridge::vault::{VaultSnapshot, VaultView};
+use tacit_bridge::vault::{Handovers, VaultRates, VaultSnapshot, VaultView};
 use tacit_bridge::watcher::{DepositError, Registration};
 use tacit_federation::identity::Identity;
 use tacit_federation::signer::Ledger;
 use tacit_protocol::Amount;
 use tacit_protocol::encoding::Encode;
+use tacit_protocol::peg::vault::{Handover, Selection};
 use tacit_protocol::peg::{Coin, FeeRate};
 use tacit_sequencer::store::MemoryStore;
 
@@ -121,7 +123,7 @@ impl Setting {
 
     fn commit(&self) -> (u16, String) {
         // An encoded proposal without deposits, withdrawals and coins.
-        let proposal = [&[1][..], &[0; 36 + 8 + 6 + 1 + 1 + 32]].concat();
+        let proposal = [&[2][..], &[0; 36 + 8 + 6 + 1 + 1 + 1 + 32]].concat();
         self.refusal(&self.coordinator(), Request::Commit { proposal })
     }
 }
@@ -146,6 +148,63 @@ fn only_coordinators_get_signatures_and_only_the_federation_gets_an_answer() {
         setting.desk.answer(&member, Request::Status),
         Answer::Status(_)
     ));
+}
+
+#[test]
+fn a_member_hands_over_only_what_its_operator_consented_to() {
+    let mut setting = setting();
+    let Paying { snapshot, coin, .. } = paying(setting.desk.key(), &[]);
+    let snapshot = snapshot.with_handovers(Handovers {
+        reset: Some("no batch since block 1".into()),
+        takeover_timelock: 1_008,
+        ..Handovers::default()
+    });
+    let key = |tag| tacit_protocol::testing::keypair(tag).x_only_public_key().0;
+    let purpose = Purpose {
+        selection: &Selection::default(),
+        handover: Some(Handover::Anchor(key(8))),
+    };
+    let (pool, rates) = ([coin.clone()], VaultRates::at(FeeRate::from_sat_per_kwu(1_000)));
+    let change = coin.txout.script_pubkey.clone();
+    let (proposal, _) = Proposal::plan(&snapshot, purpose, &pool, rates, &change, false).unwrap();
+    setting.desk.judge = judge(Sees { snapshot, coin });
+    let ask = || {
+        let proposal = proposal.encode();
+        setting
+            .desk
+            .answer(&setting.coordinator(), Request::Commit { proposal })
+    };
+    let refused = |words: &str| {
+        let Answer::Refused {
+            code,
+            permanent,
+            reason,
+        } = ask()
+        else {
+            panic!("signed without consent")
+        };
+        assert!(
+            code == 20 && !permanent && reason.contains(words),
+            "{code} {reason}"
+        );
+    };
+    refused("did not consent to sequencer");
+    let (consents, meant) = (&setting.desk.consents, Consent::Sequencer(key(8)));
+    consents.give(&Consent::Sequencer(key(9))).unwrap();
+    consents.give(&Consent::Epoch(key(8).serialize())).unwrap();
+    refused(&key(8).to_string());
+    consents.give(&meant).unwrap();
+    assert!(matches!(ask(), Answer::Commitments(parts) if parts.len() == 1));
+    consents.withdraw(&meant).unwrap();
+    refused("did not consent");
+    std::fs::create_dir_all(setting.dir.path().join("consents")).unwrap();
+    let damaged = setting
+        .dir
+        .path()
+        .join("consents")
+        .join(format!("sequencer-{}", key(8)));
+    std::fs::write(&damaged, b"yes").unwrap();
+    refused("consents");
 }
 
 #[test]

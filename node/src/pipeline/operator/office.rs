@@ -69,9 +69,10 @@ impl Operator {
         match self.is_in_office() {
             Ok(true) => Ok(()),
             Ok(false) => Err(ApiError::Halted {
-                reason: "this sequencer is not in office: the anchor chain takes another one's batches, or has \
+                reason:
+                    "this sequencer is not in office: the anchor chain takes another one's batches, or has \
                          failed; ask the one in office"
-                    .into(),
+                        .into(),
             }),
             Err(error) => Err(crate::service::storage(&error)),
         }

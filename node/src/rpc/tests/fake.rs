@@ -15,9 +15,9 @@ use tacit_protocol::{Amount, F, Network};
 use tacit_wallet::api::{
     Anchored, ApiError, BatchDetails, BatchSummary, BridgeStatus, CompactBatch, CompactDeposit,
     CompactTransfer, DepositDetails, DepositStatus, ExitDetails, FederationStatus, FeeEstimate, FoundDeposit,
-    NodeApi, OfficeStatus, Promise, Queued, Range, Receipt, RegisterDeposit, Role, SignerHealth, Status, SubtreeRoots,
-    Supply, SyncState, TransferDetails, TransferStatus, VaultActivity, WithdrawalQuery, WithdrawalState,
-    WithdrawalStatus,
+    NodeApi, OfficeStatus, Promise, Queued, Range, Receipt, RegisterDeposit, Role, SignerHealth, Status,
+    SubtreeRoots, Supply, SyncState, TransferDetails, TransferStatus, VaultActivity, WithdrawalQuery,
+    WithdrawalState, WithdrawalStatus,
 };
 
 /// The fake node.
@@ -74,6 +74,7 @@ pub(crate) fn status() -> Status {
         chain_id: params().chain_id(),
         bitcoin_height: 130,
         bitcoin_hash: BlockHash::from_byte_array([5; 32]),
+        sequencer: params().genesis().anchor_key,
         batch: 9,
         state: F::from(10u64),
         anchored_batch: 7,

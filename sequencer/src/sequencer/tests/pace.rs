@@ -70,15 +70,15 @@ fn nothing_is_sealed_without_need_or_before_syncing() {
 fn an_idle_sequencer_seals_an_empty_batch_at_half_of_the_takeover_timelock() {
     let mut chain = Chain::new();
     chain.mine_empty(503);
-    assert_eq!(chain.seal(), []);
+    assert!(chain.seal().is_empty());
     chain.mine_empty(1);
     assert_eq!(chain.seal(), [1]);
-    assert_eq!(chain.seal(), [], "one is enough until it is on Bitcoin");
+    assert!(chain.seal().is_empty(), "one is enough until it is on Bitcoin");
     chain.mine_empty(10);
-    assert_eq!(chain.seal(), []);
+    assert!(chain.seal().is_empty());
     chain.prove_all();
     chain.anchor_all();
-    assert_eq!(chain.seal(), [], "the batch was a sign of life");
+    assert!(chain.seal().is_empty(), "the batch was a sign of life");
     chain.mine_empty(504);
     assert_eq!(chain.seal(), [2]);
 }

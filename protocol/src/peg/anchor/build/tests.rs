@@ -5,6 +5,7 @@ use bitcoin::taproot::ControlBlock;
 
 use super::*;
 use crate::envelope::MAX_PAYLOAD;
+use crate::peg::anchor::AnchorKeys;
 use crate::peg::anchor::{AnchorOutcome, classify_anchor_spend};
 use crate::peg::fixture::{all, coin, key, key_script, outpoint, sign, sign_plain, txout, verifies};
 use crate::peg::taproot::secp;
