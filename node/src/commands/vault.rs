@@ -11,7 +11,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use tacit_protocol::peg::vault::VaultLeaf;
 
 use crate::cli::Global;
@@ -114,7 +114,8 @@ pub struct ShowArgs {
 
 /// Arguments of `tacit vault rescue sign`.
 #[derive(Debug, Args)]
-#[group(id = "keys", required = true, multiple = true, args = ["backup_key_file", "key_file", "fee_key_file"])]
+#[command(group = ArgGroup::new("keys").required(true).multiple(true)
+    .args(["backup_key_file", "key_file", "fee_key_file"]))]
 pub struct SignArgs {
     /// A backup key, encrypted, as `tacit federation identity --backup-key-file` made it
     #[arg(long, value_name = "FILE", conflicts_with = "key_file")]
@@ -176,3 +177,6 @@ pub fn run(args: &VaultArgs, global: &Global) -> anyhow::Result<ExitCode> {
     }
     Ok(ExitCode::SUCCESS)
 }
+
+#[cfg(test)]
+mod tests;
