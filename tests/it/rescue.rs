@@ -59,6 +59,30 @@ fn ground() -> anyhow::Result<(Ground, Config)> {
     Ok((ground, node))
 }
 
+/// Two of three members sign copies, each where its key is, and the coin's owner; nobody else can. The
+/// members' copies.
+fn sign(dir: &Path) -> anyhow::Result<[String; 2]> {
+    let copies = ["Ada", "Boris"].map(|name| format!("{name}.psbt"));
+    for (name, copy) in ["Ada", "Boris"].iter().zip(&copies) {
+        let own = format!("federation/{name}");
+        let (key, words) = (format!("{own}/backup.key"), format!("{own}/passphrase"));
+        let sign = ["sign", "--backup-key-file", &key, "--passphrase-file", &words];
+        done(
+            dir,
+            &[&sign[..], &["--yes", "--out", copy, "rescue.psbt"]].concat(),
+        )?;
+    }
+    let fee = ["sign", "--fee-key-file", "operator.key", "--yes"];
+    done(dir, &[&fee[..], &["--out", "fee.psbt", "rescue.psbt"]].concat())?;
+    let stranger = ["sign", "--key-file", "operator.key", "--yes"];
+    let error = refused(
+        dir,
+        &[&stranger[..], &["--out", "x.psbt", "rescue.psbt"]].concat(),
+    )?;
+    assert!(error.contains("is none of the backup leaf's"), "{error}");
+    Ok(copies)
+}
+
 #[test]
 fn members_without_their_federation_move_the_vault_by_the_backup_leaf() -> anyhow::Result<()> {
     let (ground, config) = ground()?;
@@ -84,25 +108,7 @@ fn members_without_their_federation_move_the_vault_by_the_backup_leaf() -> anyho
     let again = refused(dir, &[&prepare[..], &["--node", &url]].concat())?;
     assert!(again.contains("is not replaced"), "{again}");
 
-    // Two of three members sign copies of it, each where its key is; the coin's owner too.
-    let copies = ["Ada", "Boris"].map(|name| format!("{name}.psbt"));
-    for (name, copy) in ["Ada", "Boris"].iter().zip(&copies) {
-        let own = format!("federation/{name}");
-        let (key, words) = (format!("{own}/backup.key"), format!("{own}/passphrase"));
-        let sign = ["sign", "--backup-key-file", &key, "--passphrase-file", &words];
-        done(
-            dir,
-            &[&sign[..], &["--yes", "--out", copy, "rescue.psbt"]].concat(),
-        )?;
-    }
-    let fee = ["sign", "--fee-key-file", "operator.key", "--yes"];
-    done(dir, &[&fee[..], &["--out", "fee.psbt", "rescue.psbt"]].concat())?;
-    let stranger = ["sign", "--key-file", "operator.key", "--yes"];
-    let error = refused(
-        dir,
-        &[&stranger[..], &["--out", "x.psbt", "rescue.psbt"]].concat(),
-    )?;
-    assert!(error.contains("is none of the backup leaf's"), "{error}");
+    let copies = sign(dir)?;
 
     // Too few signatures are told by name; all of them wait for the leaf to open.
     done(dir, &["combine", "--out", "few.psbt", &copies[0], "fee.psbt"])?;

@@ -15,13 +15,13 @@ const KEY: &str = "79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81
 
 fn parse(words: &[&str]) -> Result<ConsentArgs, clap::Error> {
     let line = ["tacit", "federation", "consent"].iter().chain(words);
-    match Cli::try_parse_from(line)?.command {
-        Command::Federation(args) => match args.action {
-            FederationAction::Consent(args) => Ok(args),
-            other => panic!("a consent, not {other:?}"),
-        },
-        other => panic!("a federation, not {other:?}"),
-    }
+    let Command::Federation(args) = Cli::try_parse_from(line)?.command else {
+        panic!("{words:?} is about a federation")
+    };
+    let FederationAction::Consent(args) = args.action else {
+        panic!("{words:?} is about consents")
+    };
+    Ok(args)
 }
 
 struct Setting {
