@@ -2,7 +2,8 @@
 //!
 //! A [`SigningKey`] signs Taproot spends, shows its public half only, and is erased when dropped.
 //! A key file holds the secret in hexadecimal on one line. It is a private file of `tacit-secrets`:
-//! what others can read is refused rather than repaired, because they may have done so.
+//! what others can read is refused rather than repaired, because they may have done so. A backup key, which
+//! is needed once in years, is in a sealed file instead, under a passphrase ([`sealed`]).
 //! Specification: `docs/spec/bitcoin.md`.
 
 use std::fmt;
@@ -20,6 +21,8 @@ use tacit_protocol::peg::taproot::output_script;
 use tacit_secrets::file::{self, FileError, Lock};
 use thiserror::Error;
 use zeroize::Zeroizing;
+
+pub mod sealed;
 
 /// Longest content of a key file: 64 digits and a line end, with room for a stray blank.
 const MAX_FILE: u64 = 80;

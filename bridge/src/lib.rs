@@ -9,6 +9,7 @@
 //! * [`journal`]: intents, written down before anything is sent.
 //! * [`proposal`]: a vault transaction as names, from which every signer derives it.
 //! * [`publisher`]: commit and reveal of each anchor, from intent to burial.
+//! * [`rescue`]: the vault moved by a leaf, as a PSBT between people.
 //! * [`vault`]: vault transactions, one per tip.
 //! * [`watcher`]: registered deposits and what became of them.
 //! * [`regtest`]: a private Bitcoin chain for the demo and for tests.
@@ -29,6 +30,7 @@ pub mod keys;
 pub mod proposal;
 pub mod publisher;
 pub mod regtest;
+pub mod rescue;
 pub mod signer;
 pub mod vault;
 pub mod watcher;

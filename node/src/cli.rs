@@ -78,6 +78,8 @@ pub enum Command {
     Federation(commands::federation::FederationArgs),
     /// Look at the bridge: what the vault does, who waits, how the signers are
     Bridge(commands::bridge::BridgeArgs),
+    /// Move the vault when its federation cannot: by its backup or recovery leaf
+    Vault(commands::vault::VaultArgs),
     /// Keep a wallet: addresses, deposits, private payments, withdrawals
     Wallet(commands::wallet::WalletArgs),
     /// Re-derive the whole state from Bitcoin alone and verify every proof and the reserves

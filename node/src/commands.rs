@@ -13,6 +13,7 @@ pub mod genesis;
 pub mod keys;
 pub mod prover;
 pub mod run;
+pub mod vault;
 pub mod wallet;
 
 /// Runs the command that was asked for.
@@ -28,6 +29,7 @@ pub fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Signer(args) => run::run(&args, &global, crate::config::Role::Signer),
         Command::Federation(args) => federation::run(&args, &global),
         Command::Bridge(args) => bridge::run(&args, &global),
+        Command::Vault(args) => vault::run(&args, &global),
         Command::Wallet(args) => wallet::run(&args, &global),
         Command::Audit(args) => audit::run(&args, &global),
         Command::Keys(args) => keys::run(&args, &global),

@@ -188,7 +188,8 @@ pub struct SignerConfig {
     /// Highest fee rate that is signed, in satoshi per virtual byte.
     #[serde(default = "defaults::fee_ceiling")]
     pub fee_ceiling: u32,
-    /// Satoshi that may leave the vault within `outflow_blocks`; payouts above it are delayed.
+    /// Satoshi that may leave the vault within `outflow_blocks`; payouts above it are delayed. Without it a
+    /// quarter of what the vault held, and always 0.1 BTC; 2100000000000000 is no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outflow_cap: Option<u64>,
     /// Blocks over which `outflow_cap` counts.

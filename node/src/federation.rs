@@ -16,9 +16,10 @@ pub mod coordinator;
 pub mod file;
 pub mod keygen;
 pub mod listener;
+mod lookup;
 pub mod member;
 pub mod peer;
 pub mod secrets;
 mod stream;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;

@@ -286,7 +286,7 @@ fn spawn(
 
 /// Opens the database and makes sure that it is this chain's. The chain's identifier covers the keys
 /// that its blocks were judged by.
-fn open_store(dir: &Path, rules: &Rules) -> anyhow::Result<Arc<dyn Store>> {
+pub(crate) fn open_store(dir: &Path, rules: &Rules) -> anyhow::Result<Arc<dyn Store>> {
     std::fs::create_dir_all(dir).with_context(|| {
         format!(
             "cannot create {}; set `data_dir` to a folder you can write",

@@ -20,6 +20,7 @@ mod malice;
 mod people;
 mod pinned;
 mod reorg;
+mod rescue;
 mod rpc;
 mod setting;
 mod spends;

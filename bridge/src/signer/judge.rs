@@ -50,10 +50,38 @@ pub trait SignerView: VaultView {
 /// The most that may leave the vault within a number of blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutflowCap {
-    /// Satoshi.
-    pub amount: Amount,
+    /// How much.
+    pub amount: CapAmount,
     /// Blocks.
     pub blocks: u32,
+}
+
+/// How much may leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CapAmount {
+    /// This much, whatever the vault holds.
+    Fixed(Amount),
+    /// A quarter of what the vault held before anything left, and at least [`CapAmount::LEAST_SHARE`].
+    Share,
+}
+
+impl CapAmount {
+    /// What a share is never below, in satoshi: small vaults are not worth a delay.
+    pub const LEAST_SHARE: u64 = 10_000_000;
+
+    /// What part of the vault a share is.
+    const SHARE_DIVISOR: u64 = 4;
+
+    /// The cap for a vault that held this.
+    fn of(self, held: Amount) -> Option<Amount> {
+        match self {
+            Self::Fixed(amount) => Some(amount),
+            Self::Share => {
+                let share = held.to_sat() / Self::SHARE_DIVISOR;
+                Amount::from_sat(share.max(Self::LEAST_SHARE)).ok()
+            }
+        }
+    }
 }
 
 /// What a signer is willing to sign, beyond the rules.
@@ -365,12 +393,15 @@ impl Judge {
 
     /// What leaves with this transaction and left shortly before, against the cap.
     fn check_outflow(&self, unsigned: &UnsignedVaultTx, proposal: &Proposal) -> Result<(), Refusal> {
-        let Some(OutflowCap { amount: cap, blocks }) = self.policy.outflow else {
+        let Some(OutflowCap { amount, blocks }) = self.policy.outflow else {
             return Ok(());
         };
         let payouts = &unsigned.tx().output[2..2 + proposal.withdrawals().len()];
         let overflow = || Refusal::Rule("a sum overflows".into());
         let before = self.view.paid_out(blocks)?;
+        let held = Amount::from_sat(unsigned.prevouts()[0].value.to_sat()).map_err(|_| overflow())?;
+        let held = held.checked_add(before).ok_or_else(overflow)?;
+        let cap = amount.of(held).ok_or_else(overflow)?;
         let mut leaving = before;
         for payout in payouts {
             let sats = Amount::from_sat(payout.value.to_sat()).map_err(|_| overflow())?;

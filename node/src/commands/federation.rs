@@ -37,6 +37,8 @@ pub struct FederationArgs {
 pub enum FederationAction {
     /// Make this member's identity and backup key, and print its card for the federation file
     Identity(IdentityArgs),
+    /// Make a backup key, on a machine of its own, and print its public part for the member's card
+    BackupKey(BackupKeyArgs),
     /// Write the federation file from the members' cards
     Init(InitArgs),
     /// Take part in the key generation; all members do this at the same time
@@ -74,10 +76,24 @@ pub struct IdentityArgs {
         conflicts_with = "backup_key_file"
     )]
     pub backup_key: Option<String>,
-    /// Instead of --backup-key: where its secret is kept, not encrypted; made if it is not there. Any
-    /// threshold of these can take the vault after its timelock: move it off this machine
+    /// Instead of --backup-key: where its secret is kept, encrypted under a passphrase; made if it is not
+    /// there. Any threshold of these can take the vault after its timelock: move it off this machine
     #[arg(long, value_name = "FILE", requires = "name")]
     pub backup_key_file: Option<PathBuf>,
+    /// A file with the passphrase of the backup key, mode 0600; else TACIT_PASSPHRASE, else it is asked for
+    #[arg(long, value_name = "FILE", requires = "backup_key_file")]
+    pub passphrase_file: Option<PathBuf>,
+}
+
+/// Arguments of `tacit federation backup-key`.
+#[derive(Debug, Args)]
+pub struct BackupKeyArgs {
+    /// Where its secret is kept, encrypted under a passphrase; made if it is not there
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// A file with the passphrase, mode 0600; else TACIT_PASSPHRASE, else it is asked for
+    #[arg(long, value_name = "FILE")]
+    pub passphrase_file: Option<PathBuf>,
 }
 
 /// Arguments of `tacit federation init`.
@@ -150,6 +166,7 @@ pub fn run(args: &FederationArgs, global: &Global) -> anyhow::Result<ExitCode> {
     let config = || Config::load(global.config.as_deref());
     match &args.action {
         FederationAction::Identity(args) => founding::identity(args),
+        FederationAction::BackupKey(args) => founding::backup_key(args),
         FederationAction::Init(args) => founding::init(args),
         FederationAction::Join(args) => joining::join(args, config()?.signer()?),
         FederationAction::Status(args) => tending::status(args, &config()?),

@@ -104,7 +104,8 @@ pub(super) const EXPLANATIONS: &[(&str, &str)] = &[
     ),
     (
         "signer.outflow_cap",
-        "Satoshi that may leave the vault within `outflow_blocks`; payouts above it are delayed.",
+        "Satoshi that may leave the vault within `outflow_blocks`; payouts above it are delayed. Without it a \
+         quarter of what the vault held, and always 0.1 BTC; 2100000000000000 is no limit.",
     ),
     ("signer.outflow_blocks", "Blocks over which `outflow_cap` counts."),
 ];

@@ -84,6 +84,36 @@ pub struct Health {
     pub last_exclusion: Option<String>,
 }
 
+/// How a member that answers is, in one word of `SignerHealth::STATES`, and why if it is not ready.
+#[must_use]
+pub fn condition(status: &SignerStatus) -> (&'static str, Option<String>) {
+    let SignerStatus {
+        height,
+        target,
+        paused,
+        halted,
+        ..
+    } = status;
+    match (paused, halted) {
+        (Some(reason), _) => ("paused", Some(reason.clone())),
+        (None, Some(reason)) => ("halted", Some(reason.clone())),
+        (None, None) if height < target => ("behind", Some(format!("its bitcoind is at {target}"))),
+        (None, None) => ("ready", None),
+    }
+}
+
+impl Health {
+    /// How the member is, in one word, and why if it is not ready.
+    #[must_use]
+    pub fn condition(&self) -> (&'static str, Option<String>) {
+        match (&self.unreachable, &self.status) {
+            (Some(reason), _) => ("unreachable", Some(reason.clone())),
+            (None, Some(status)) => condition(status),
+            (None, None) => ("unknown", None),
+        }
+    }
+}
+
 /// The figures of all rounds so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rounds {

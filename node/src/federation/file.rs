@@ -125,6 +125,8 @@ pub struct Member {
     pub address: String,
     /// Who it is.
     pub identity: IdentityKey,
+    /// Its key in the vault's backup leaf.
+    pub backup_key: XOnlyPublicKey,
 }
 
 /// A federation file that was read and checked.
@@ -183,12 +185,14 @@ impl Federation {
         let mut backup = Vec::new();
         for (id, card) in roster.members().zip(file.members) {
             let identity = identity("identity", &card.name, &card.identity)?;
-            backup.push(key("backup_key", &card.name, &card.backup_key)?);
+            let backup_key = key("backup_key", &card.name, &card.backup_key)?;
+            backup.push(backup_key);
             members.push(Member {
                 id,
                 name: card.name,
                 address: card.address,
                 identity,
+                backup_key,
             });
         }
         let coordinators = file

@@ -1,7 +1,7 @@
 //! One question to one member: connect, prove who we are, ask, hear the answer, hang up.
 
 use std::io;
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use tacit_federation::channel::{Channel, ChannelError};
@@ -10,10 +10,14 @@ use tacit_federation::message::{Answer, Request};
 use tacit_protocol::encoding::{Decode, DecodeError, Encode};
 use thiserror::Error;
 
+use super::lookup::Lookups;
 use super::stream::Timed;
 
 /// Longest time to wait for a connection.
 const CONNECT: Duration = Duration::from_secs(3);
+
+/// Names of members that are being looked up in this process.
+static LOOKUPS: Lookups = Lookups::new(64);
 
 /// Why there is no answer.
 #[derive(Debug, Error)]
@@ -60,10 +64,15 @@ pub fn ask(
     Ok(Answer::decode(&answer)?)
 }
 
+/// Connects to the first address of a name that answers; all of it, the looking up too, within `patience`.
 fn connect(address: &str, patience: Duration) -> io::Result<TcpStream> {
+    let deadline = Instant::now() + patience;
+    let left = || deadline.saturating_duration_since(Instant::now());
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the address has no host");
-    for address in address.to_socket_addrs()? {
-        match TcpStream::connect_timeout(&address, CONNECT.min(patience)) {
+    for address in LOOKUPS.resolve(address, CONNECT.min(patience))? {
+        // No time at all is an error of its own.
+        let limit = CONNECT.min(left()).max(Duration::from_millis(1));
+        match TcpStream::connect_timeout(&address, limit) {
             Ok(stream) => return Ok(stream),
             Err(error) => last = error,
         }

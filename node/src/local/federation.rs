@@ -149,6 +149,8 @@ impl LocalMember {
         let own = dir.join(name);
         fs::create_dir_all(&own)?;
         let address = free_address()?;
+        let passphrase = own.join("passphrase");
+        Lock::take(&passphrase)?.write_new(format!("the words of {name}\n").as_bytes())?;
         let card = run(
             binary,
             &[
@@ -162,12 +164,12 @@ impl LocalMember {
                 &address,
                 "--backup-key-file",
                 "backup.key",
+                "--passphrase-file",
+                "passphrase",
             ],
             &own,
         )?;
         fs::write(own.join("card.toml"), card.stdout)?;
-        let passphrase = own.join("passphrase");
-        Lock::take(&passphrase)?.write_new(format!("the words of {name}\n").as_bytes())?;
         let bitcoind = Bitcoind::start()?;
         bitcoind.connect(hub)?;
         let config = Config {

@@ -8,7 +8,7 @@ use anyhow::{Context, ensure};
 use tacit_bridge::client::BitcoinClient;
 use tacit_bridge::journal::Journal;
 use tacit_bridge::keys::SigningKey;
-use tacit_bridge::signer::judge::{Judge, OutflowCap, SignerView, SigningPolicy};
+use tacit_bridge::signer::judge::{CapAmount, Judge, OutflowCap, SignerView, SigningPolicy};
 use tacit_bridge::signer::{LocalSigner, VaultSigner};
 use tacit_bridge::vault::VaultView;
 use tacit_bridge::watcher::Watcher;
@@ -250,14 +250,16 @@ fn policy(own: &SignerConfig) -> anyhow::Result<SigningPolicy> {
             "use satoshi per virtual byte, below 17 million",
         )
     })?;
-    let cap = |sats| {
-        let amount = Amount::from_sat(sats);
-        let amount = amount.map_err(|_| invalid("signer.outflow_cap", sats, "use at most 21e14 satoshi"))?;
-        let blocks = own.outflow_blocks;
-        Ok::<_, ConfigError>(OutflowCap { amount, blocks })
+    let amount = match own.outflow_cap {
+        None => CapAmount::Share,
+        Some(sats) => CapAmount::Fixed(
+            Amount::from_sat(sats)
+                .map_err(|_| invalid("signer.outflow_cap", sats, "use at most 21e14 satoshi"))?,
+        ),
     };
+    let blocks = own.outflow_blocks;
     Ok(SigningPolicy {
         ceiling,
-        outflow: own.outflow_cap.map(cap).transpose()?,
+        outflow: Some(OutflowCap { amount, blocks }),
     })
 }

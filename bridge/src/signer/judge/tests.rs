@@ -8,7 +8,7 @@ use tacit_protocol::encoding::{Decode, Encode};
 use tacit_protocol::peg::vault::{DepositCoin, Handover, Selection, UnsignedVaultTx, VaultKeys};
 use tacit_protocol::peg::{EpochHash, FeeRate, WithdrawalView};
 
-use super::{Judge, MOST_REMEMBERED, OutflowCap, Refusal, SignerView, SigningPolicy};
+use super::{CapAmount, Judge, MOST_REMEMBERED, OutflowCap, Refusal, SignerView, SigningPolicy};
 use crate::fixture::{World, federation, key, propose, rate, terms, vault_keys, withdrawal};
 use crate::proposal::{Proposal, Purpose};
 use crate::vault::{Handovers, VaultRates, VaultSnapshot, VaultView, ViewError};
@@ -272,7 +272,7 @@ fn too_much_in_too_few_blocks_waits_and_is_never_refused_for_good() {
         .sum();
     setting.paid = sat(1_000_000);
     setting.policy.outflow = Some(OutflowCap {
-        amount: sat(1_000_000 + leaving),
+        amount: CapAmount::Fixed(sat(1_000_000 + leaving)),
         blocks: 144,
     });
     assert!(setting.judge(&honest).is_ok(), "the cap itself may leave");
@@ -285,7 +285,7 @@ fn too_much_in_too_few_blocks_waits_and_is_never_refused_for_good() {
     assert!(setting.judge(&honest).is_ok(), "later it is paid");
 
     setting.policy.outflow = Some(OutflowCap {
-        amount: sat(1),
+        amount: CapAmount::Fixed(sat(1)),
         blocks: 144,
     });
     let one = setting.propose(&[], &setting.withdrawals[..1]);
@@ -299,6 +299,35 @@ fn too_much_in_too_few_blocks_waits_and_is_never_refused_for_good() {
         matches!(setting.judge(&one), Err(Refusal::Outflow { .. })),
         "not while others left"
     );
+}
+
+#[test]
+fn without_a_cap_of_its_own_a_quarter_of_the_vault_may_leave_and_little_always_may() {
+    let cap = |held| CapAmount::Share.of(sat(held)).unwrap().to_sat();
+    let least = CapAmount::LEAST_SHARE;
+    for (held, most) in [
+        (0, least),
+        (4 * least, least),
+        (4 * least + 4, least + 1),
+        (400_000_000, 100_000_000),
+    ] {
+        assert_eq!(cap(held), most);
+    }
+    let mut setting = Setting::new();
+    setting.policy.outflow = Some(OutflowCap {
+        amount: CapAmount::Share,
+        blocks: 144,
+    });
+    let honest = setting.honest();
+    let tx = setting.judge(&honest).unwrap();
+    let leaving: u64 = tx.tx().output[2..4]
+        .iter()
+        .map(|output| output.value.to_sat())
+        .sum();
+    setting.paid = sat(least - leaving);
+    assert!(setting.judge(&honest).is_ok(), "little may leave a small vault");
+    setting.paid = sat(least - leaving + 1);
+    assert!(matches!(setting.judge(&honest), Err(Refusal::Outflow { .. })));
 }
 
 #[test]

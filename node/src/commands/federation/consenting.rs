@@ -188,3 +188,6 @@ fn list(json: bool, consents: &Consents) -> anyhow::Result<ExitCode> {
         ExitCode::FAILURE
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,14 +2,17 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use bitcoin::XOnlyPublicKey;
 use rand::rngs::OsRng;
 use tacit_bridge::keys::SigningKey;
+use tacit_secrets::cipher::KdfParams;
 
-use super::{IdentityArgs, InitArgs};
+use super::{BackupKeyArgs, IdentityArgs, InitArgs};
+use crate::commands::wallet::secrets;
 use crate::federation::file::{Card, Federation, FileText, Recovery};
 use crate::federation::secrets::load_or_create_identity;
 
@@ -24,7 +27,7 @@ pub(super) fn identity(args: &IdentityArgs) -> anyhow::Result<ExitCode> {
         (Some(key), _) => key
             .parse::<XOnlyPublicKey>()
             .with_context(|| format!("--backup-key {key} is no key: 64 hexadecimal digits"))?,
-        (None, Some(file)) => SigningKey::load_or_create(file, &mut OsRng)?.public_key(),
+        (None, Some(file)) => open_backup_key(file, args.passphrase_file.as_deref())?.public_key(),
         (None, None) => bail!("a member needs --backup-key, or --backup-key-file to make one"),
     };
     let card = Card {
@@ -39,6 +42,30 @@ pub(super) fn identity(args: &IdentityArgs) -> anyhow::Result<ExitCode> {
          belong on this machine."
     );
     Ok(ExitCode::SUCCESS)
+}
+
+/// Makes a backup key, or opens the one that is there, and prints its public part.
+pub(super) fn backup_key(args: &BackupKeyArgs) -> anyhow::Result<ExitCode> {
+    let key = open_backup_key(&args.file, args.passphrase_file.as_deref())?;
+    println!("{}", key.public_key());
+    eprintln!(
+        "Give the key above to `tacit federation identity --backup-key`. Copy {} to a second place, and keep its \
+         passphrase elsewhere: it is needed when all else is lost.",
+        args.file.display()
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Reads a backup key, or makes it if there is none; encrypted either way.
+fn open_backup_key(file: &Path, passphrase_file: Option<&Path>) -> anyhow::Result<SigningKey> {
+    if file.symlink_metadata().is_ok() {
+        let passphrase = secrets::passphrase(passphrase_file)?;
+        return Ok(SigningKey::unseal(file, &passphrase)?);
+    }
+    let passphrase = secrets::new_passphrase(passphrase_file)?;
+    let key = SigningKey::generate(&mut OsRng);
+    key.seal(file, &passphrase, KdfParams::default(), &mut OsRng)?;
+    Ok(key)
 }
 
 /// Writes the federation file.

@@ -11,7 +11,7 @@ use tacit_federation::message::{Answer, Request};
 
 use super::{PauseArgs, StatusArgs};
 use crate::config::Config;
-use crate::federation::coordinator::{Ask, Network};
+use crate::federation::coordinator::{Ask, Network, condition};
 use crate::federation::file::{Federation, Member};
 use crate::federation::member::Pause;
 use crate::federation::secrets::load_identity;
@@ -118,14 +118,7 @@ fn row(network: &Network, member: &Member) -> Row {
     row.height = Some(status.height);
     row.signed = Some(status.signed);
     row.refused = Some(status.refused);
-    (row.state, row.reason) = match (status.paused, status.halted) {
-        (Some(reason), _) => ("paused", Some(reason)),
-        (None, Some(reason)) => ("halted", Some(reason)),
-        (None, None) if status.height < status.target => {
-            ("behind", Some(format!("its bitcoind is at {}", status.target)))
-        }
-        (None, None) => ("ready", None),
-    };
+    (row.state, row.reason) = condition(&status);
     row
 }
 

@@ -3,11 +3,10 @@
 use bitcoin::Txid;
 use tacit_bridge::fees::{FeeQuote, RateOrigin};
 use tacit_bridge::vault::{VaultError, VaultReport, VaultSnapshot, VaultState};
-use tacit_federation::message::SignerStatus;
 use tacit_protocol::peg::{FeeRate, VaultContext};
 use tacit_wallet::api::{BridgeStatus, FederationStatus, OfficeStatus, Queued, SignerHealth, VaultActivity};
 
-use crate::federation::coordinator::{FederationSigner, Health};
+use crate::federation::coordinator::FederationSigner;
 
 /// The last look at the vault.
 #[derive(Clone, Debug)]
@@ -118,7 +117,7 @@ fn members(federation: &FederationSigner) -> FederationStatus {
     let (rounds, health) = (federation.rounds(), federation.health());
     let signers = federation.federation().members().iter().map(|member| {
         let known = health.get(&member.id).cloned().unwrap_or_default();
-        let (state, reason) = state_of(&known);
+        let (state, reason) = known.condition();
         SignerHealth {
             member: member.id.number(),
             name: member.name.clone(),
@@ -137,32 +136,6 @@ fn members(federation: &FederationSigner) -> FederationStatus {
         rounds_failed: rounds.failed,
         attempts: rounds.attempts,
         signers: signers.collect(),
-    }
-}
-
-/// How a member is, in one word, and why if it is not ready.
-fn state_of(health: &Health) -> (&'static str, Option<String>) {
-    if let Some(reason) = &health.unreachable {
-        return ("unreachable", Some(reason.clone()));
-    }
-    let Some(SignerStatus {
-        height,
-        target,
-        paused,
-        halted,
-        ..
-    }) = &health.status
-    else {
-        return ("unknown", None);
-    };
-    if let Some(reason) = paused {
-        ("paused", Some(reason.clone()))
-    } else if let Some(reason) = halted {
-        ("halted", Some(reason.clone()))
-    } else if height < target {
-        ("behind", Some(format!("at block {height} of {target}")))
-    } else {
-        ("ready", None)
     }
 }
 

@@ -1,9 +1,11 @@
 //! Whatever the vault does and however a signer is has a word that is listed, so that metrics show it.
 
 use bitcoin::hashes::Hash;
+use tacit_federation::message::SignerStatus;
 use tacit_protocol::peg::coins::CoinError;
 
 use super::*;
+use crate::federation::coordinator::Health;
 
 #[test]
 fn every_state_of_the_vault_has_a_word_that_is_listed() {
@@ -75,6 +77,6 @@ fn every_health_of_a_signer_has_a_word_that_is_listed() {
     ];
     assert_eq!(all.each_ref().map(|(_, word)| *word), SignerHealth::STATES);
     for (health, word) in all {
-        assert_eq!(state_of(&health).0, word);
+        assert_eq!(health.condition().0, word);
     }
 }

@@ -1,0 +1,306 @@
+//! The steps of a rescue: files, bitcoind, and people around what `tacit_bridge::rescue` checks.
+
+use std::fs::{self, OpenOptions};
+use std::io::{Read, Write};
+use std::path::Path;
+
+use anyhow::{Context, anyhow, bail, ensure};
+use bitcoin::address::NetworkUnchecked;
+use bitcoin::consensus::encode::serialize_hex;
+use bitcoin::{Address, ScriptBuf};
+use tacit_bridge::client::{BitcoinClient, RpcClient as Bitcoin, RpcOptions, connect_checked};
+use tacit_bridge::keys::SigningKey;
+use tacit_bridge::rescue::{FeeSource, LONGEST_PSBT, Rescue, RescueError};
+use tacit_protocol::Amount;
+use tacit_protocol::params::ChainParams;
+use tacit_protocol::peg::vault::VaultKeys;
+use tacit_protocol::peg::{Coin, FeeRate, VaultTip};
+use tacit_verifier::Rules;
+use tacit_verifier::chain::table;
+use tacit_wallet::api::NodeApi;
+
+use super::showing::{Names, print};
+use super::{CombineArgs, FinishArgs, PrepareArgs, ShowArgs, SignArgs};
+use crate::commands::wallet::secrets;
+use crate::config::Config;
+use crate::pipeline;
+use crate::rpc::client::RpcClient;
+
+/// Confirmations after which a block reward may be spent.
+const MATURITY: u32 = 100;
+
+/// Blocks within which a rescue should confirm, if nobody says at which rate.
+const TARGET: u16 = 6;
+
+/// Where the steps are done: one chain, and what the configuration says of it.
+pub(super) struct Desk<'a> {
+    config: &'a Config,
+    json: bool,
+    params: ChainParams,
+    vault: VaultKeys,
+    names: Names,
+}
+
+impl<'a> Desk<'a> {
+    /// The chain of the configuration.
+    ///
+    /// # Errors
+    /// If `chain.json` cannot be read.
+    pub(super) fn new(config: &'a Config, json: bool) -> anyhow::Result<Self> {
+        let path = &config.chain;
+        let text = fs::read_to_string(path).with_context(|| {
+            format!(
+                "cannot read {}; set `chain` to the chain's chain.json",
+                path.display()
+            )
+        })?;
+        let params = ChainParams::from_json(&text)?;
+        Ok(Self {
+            config,
+            json,
+            vault: params.genesis().vault_keys(),
+            params,
+            names: Names::of(config),
+        })
+    }
+
+    fn bitcoind(&self) -> anyhow::Result<Bitcoin> {
+        let own = &self.config.bitcoind;
+        let network = self.params.genesis().network;
+        Ok(connect_checked(
+            &own.url,
+            own.auth()?,
+            network,
+            RpcOptions::default(),
+        )?)
+    }
+
+    pub(super) fn prepare(&self, args: &PrepareArgs) -> anyhow::Result<()> {
+        let client = self.bitcoind()?;
+        let tip = match &args.node {
+            Some(url) => self.tip_of_node(url)?,
+            None => self.tip_of_database()?,
+        };
+        let script = self.fee_script(args.fee_from.as_deref())?;
+        let coins = coins(&client, &script)?;
+        let rate = rate(&client, args.rate)?;
+        let fee = FeeSource {
+            coins: &coins,
+            rate,
+            change: &script,
+        };
+        let rescue = Rescue::prepare(&self.vault, tip, args.leaf.into(), fee)?;
+        let left = match rescue.check_open(&client) {
+            Ok(()) => Some(0),
+            Err(RescueError::Locked { left, .. }) => Some(left),
+            Err(error) => return Err(error.into()),
+        };
+        write_new(&args.out, &rescue.to_bytes())?;
+        self.tell(&rescue, left)?;
+        self.next(&format!(
+            "{} is not signed yet. Give a copy to each of those who sign.",
+            args.out.display()
+        ));
+        Ok(())
+    }
+
+    pub(super) fn show(&self, args: &ShowArgs) -> anyhow::Result<()> {
+        self.tell(&self.read(&args.psbt)?, None)
+    }
+
+    pub(super) fn sign(&self, args: &SignArgs) -> anyhow::Result<()> {
+        let mut rescue = self.read(&args.psbt)?;
+        self.tell(&rescue, None)?;
+        if !args.yes && !secrets::confirm("Sign this? Type yes:")? {
+            bail!("nothing was signed");
+        }
+        let key = match (&args.backup_key_file, &args.key_file) {
+            (Some(path), _) => {
+                let passphrase = secrets::passphrase(args.passphrase_file.as_deref())?;
+                Some(SigningKey::unseal(path, &passphrase)?)
+            }
+            (None, Some(path)) => Some(SigningKey::load(path)?),
+            (None, None) => None,
+        };
+        if let Some(key) = key {
+            rescue.sign(&key)?;
+        }
+        if let Some(path) = &args.fee_key_file {
+            rescue.sign_coins(&SigningKey::load(path)?)?;
+        }
+        write_new(&args.out, &rescue.to_bytes())?;
+        self.next(&format!("{} is signed; send it back.", args.out.display()));
+        Ok(())
+    }
+
+    pub(super) fn combine(&self, args: &CombineArgs) -> anyhow::Result<()> {
+        let mut copies = args.psbts.iter();
+        let first = copies.next().context("name the copies to combine")?;
+        let mut rescue = self.read(first)?;
+        for path in copies {
+            let other = self.read(path)?;
+            rescue
+                .combine(other)
+                .with_context(|| format!("{} and {}", first.display(), path.display()))?;
+        }
+        write_new(&args.out, &rescue.to_bytes())?;
+        self.tell(&rescue, None)
+    }
+
+    pub(super) fn finish(&self, args: &FinishArgs) -> anyhow::Result<()> {
+        let rescue = self.read(&args.psbt)?;
+        let client = self.bitcoind()?;
+        let tx = if args.dry_run {
+            let tx = rescue.clone().finish();
+            let tx = tx.map_err(|error| self.names.explain(error))?;
+            rescue.check_open(&client)?;
+            tx
+        } else {
+            rescue.send(&client).map_err(|error| self.names.explain(error))?
+        };
+        let txid = tx.compute_txid();
+        match (self.json, args.dry_run) {
+            (true, sent) => {
+                let answer =
+                    serde_json::json!({ "txid": txid, "sent": !sent, "transaction": serialize_hex(&tx) });
+                println!("{}", serde_json::to_string_pretty(&answer)?);
+            }
+            (false, true) => println!("{}", serialize_hex(&tx)),
+            (false, false) => println!("{txid}"),
+        }
+        if !args.dry_run {
+            self.next(
+                "The vault moves with this transaction; its timelocks start anew once it is in a block.",
+            );
+        }
+        Ok(())
+    }
+
+    fn read(&self, path: &Path) -> anyhow::Result<Rescue> {
+        let cannot = || format!("cannot read {}", path.display());
+        let file = fs::File::open(path).with_context(cannot)?;
+        let mut bytes = Vec::new();
+        let most = LONGEST_PSBT as u64;
+        file.take(most + 1).read_to_end(&mut bytes).with_context(cannot)?;
+        ensure!(
+            bytes.len() <= LONGEST_PSBT,
+            "{} is longer than {LONGEST_PSBT} bytes, too long for what it should be",
+            path.display()
+        );
+        Rescue::read(&bytes, &self.vault).with_context(|| path.display().to_string())
+    }
+
+    fn tell(&self, rescue: &Rescue, left: Option<u32>) -> anyhow::Result<()> {
+        let network = self.params.genesis().network;
+        print(&rescue.summary(), left, &self.names, network, self.json)
+    }
+
+    /// What to do next, for people.
+    fn next(&self, words: &str) {
+        if !self.json {
+            eprintln!("{words}");
+        }
+    }
+
+    /// Where the vault is, as a node of this chain says; bitcoind has to know the output too.
+    fn tip_of_node(&self, url: &str) -> anyhow::Result<VaultTip> {
+        let node = RpcClient::new(url)?;
+        let theirs = ChainParams::from_json(&node.chain_params()?)?;
+        ensure!(
+            theirs.chain_id() == self.params.chain_id(),
+            "{url} is a node of another chain; name one of the chain in {}",
+            self.config.chain.display()
+        );
+        let supply = node.supply()?;
+        Ok(VaultTip {
+            outpoint: supply.vault,
+            amount: supply.vault_amount,
+        })
+    }
+
+    /// The same, as the database says that a node, a sequencer or a signer left.
+    fn tip_of_database(&self) -> anyhow::Result<VaultTip> {
+        let folder = &self.config.data_dir;
+        ensure!(
+            folder.join("db").exists(),
+            "there is no database in {}; set `data_dir`, or name a node that runs: --node URL",
+            folder.display()
+        );
+        let rules = Rules::load(self.params.clone())?;
+        let store =
+            pipeline::open_store(folder, &rules).context("if its process runs, name it: --node URL")?;
+        let tip = table::vault_tip(&*store)?;
+        let tip = tip.context("the database does not know where the vault is: run its node first")?;
+        Ok(VaultTip {
+            outpoint: tip.outpoint,
+            amount: Amount::from_sat(tip.txout.value.to_sat())?,
+        })
+    }
+
+    fn fee_script(&self, address: Option<&str>) -> anyhow::Result<ScriptBuf> {
+        let Some(text) = address else {
+            let own = self.config.sequencer.as_ref();
+            let own = own.context("name an address with coins to pay the miners: --fee-from ADDRESS")?;
+            return Ok(SigningKey::load(&own.operator_key_file)?.output_script());
+        };
+        let network = self.params.genesis().network.bitcoin();
+        let address: Address<NetworkUnchecked> =
+            text.parse().with_context(|| format!("{text} is no address"))?;
+        let script = address.require_network(network)?.script_pubkey();
+        ensure!(
+            script.is_p2tr(),
+            "{text} is no Taproot address; the fee is paid by coins of one"
+        );
+        Ok(script)
+    }
+}
+
+/// The coins of a script that may be spent in the next block.
+fn coins(client: &dyn BitcoinClient, script: &ScriptBuf) -> anyhow::Result<Vec<Coin>> {
+    let scan = client.scan(std::slice::from_ref(script))?;
+    let ripe = |height: u32, coinbase: bool| !coinbase || scan.height + 1 >= height + MATURITY;
+    let coins = scan
+        .outputs
+        .iter()
+        .filter(|found| ripe(found.height, found.coinbase));
+    Ok(coins
+        .map(|found| Coin {
+            outpoint: found.outpoint,
+            txout: found.txout.clone(),
+        })
+        .collect())
+}
+
+/// The rate asked for, or what bitcoind expects.
+fn rate(client: &dyn BitcoinClient, asked: Option<u32>) -> anyhow::Result<FeeRate> {
+    let lowest = client.mempool_info()?.min_rate;
+    let rate = match asked {
+        Some(rate) => FeeRate::from_sat_per_vb(rate).context("--rate is above all rates there can be")?,
+        None => client
+            .estimate_rate(TARGET)?
+            .ok_or_else(|| anyhow!("bitcoind cannot estimate fees yet; say what to pay: --rate RATE"))?,
+    };
+    ensure!(
+        rate >= lowest,
+        "bitcoind takes nothing below {} sat/kWU now; pass a higher --rate",
+        lowest.sat_per_kwu()
+    );
+    Ok(rate)
+}
+
+/// Writes a file that was not there.
+fn write_new(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let file = OpenOptions::new().write(true).create_new(true).open(path);
+    let mut file = match file {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            bail!(
+                "{} exists and is not replaced; pass another --out FILE",
+                path.display()
+            )
+        }
+        Err(error) => return Err(error).with_context(|| format!("cannot write {}", path.display())),
+    };
+    file.write_all(bytes)?;
+    Ok(file.sync_all()?)
+}
