@@ -30,5 +30,5 @@ pub use coins::Coin;
 pub use deposit::DepositTerms;
 pub use exit::{Exit, ExitError, ExitScript};
 pub use fees::FeeRate;
-pub use forced::{ForcedClaim, ForcedRequest};
+pub use forced::{FeeRaise, ForcedClaim, ForcedRequest};
 pub use vault::{VaultContext, VaultEffects, VaultFault, VaultTip, WithdrawalView, check_vault_tx, eligible};

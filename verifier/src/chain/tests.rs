@@ -12,6 +12,7 @@ use super::records::Verdict;
 use super::{ChainError, Reserves, VaultStateView, block_at, connect, disconnect, reserves, table};
 
 mod forced;
+mod raises;
 mod rules;
 mod world;
 
