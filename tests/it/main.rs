@@ -5,6 +5,7 @@
 //! * [`crash`]: a sequencer killed at every point. [`full_disk`]: one without room to write. [`reorg`]: Bitcoin changes its mind.
 //! * [`federation`]: signers that are dead, paused or restarted, and a coordinator that lies to them.
 //! * [`forced`]: a sequencer that refuses somebody, and is made to pay him out.
+//! * [`raise`]: a withdrawal that miners became too dear for, and its owner's raise of the limit.
 //! * [`malice`]: a sequencer that lies on Bitcoin, and a federation that steals.
 //!
 //! The tiers that run a deployment need a bitcoind (`BITCOIND_EXE`) and the `tacit` binary beside
@@ -18,6 +19,7 @@ mod full_disk;
 mod malice;
 mod people;
 mod pinned;
+mod raise;
 mod reorg;
 mod rpc;
 mod setting;
