@@ -79,7 +79,10 @@ fn a_withdrawal_held_for_its_limit_is_raised_and_paid_once() -> anyhow::Result<(
     setting.mine(1)?;
     setting.settle()?;
     let told = answer(&setting, "again", &raise)?;
-    assert_eq!((&told["before"], &told["maxL1Fee"]), (&LIMIT.into(), &RAISED.into()));
+    assert_eq!(
+        (&told["before"], &told["maxL1Fee"]),
+        (&LIMIT.into(), &RAISED.into())
+    );
     let again = answer(&setting, "again", &raise)?;
     assert_eq!(again, told, "asking again posts the same");
 
@@ -87,16 +90,25 @@ fn a_withdrawal_held_for_its_limit_is_raised_and_paid_once() -> anyhow::Result<(
     setting.settle()?;
     let counts_at = pending(&setting, &status()?)?;
     let early = refusal(&setting, "again", &["raise-fee", &id, "3000"])?;
-    assert!(early.contains(&format!("in force from block {counts_at} on")), "{early}");
+    assert!(
+        early.contains(&format!("in force from block {counts_at} on")),
+        "{early}"
+    );
     for _ in 1..DEPTH {
         setting.mine(1)?;
         setting.settle()?;
         let waiting = status()?;
-        assert!(matches!(waiting.status, WithdrawalState::Held { .. }), "{waiting:?}");
+        assert!(
+            matches!(waiting.status, WithdrawalState::Held { .. }),
+            "{waiting:?}"
+        );
     }
     let (outpoint, paid) = setting.mine_until("the payout", || setting.payout(sent.txid))?;
     let status = status()?;
-    assert_eq!((status.max_l1_fee, status.raise), (Amount::from_sat(RAISED)?, None));
+    assert_eq!(
+        (status.max_l1_fee, status.raise),
+        (Amount::from_sat(RAISED)?, None)
+    );
     let WithdrawalState::Paid { height, .. } = status.status else {
         bail!("paid: {status:?}")
     };
@@ -113,10 +125,7 @@ fn a_withdrawal_held_for_its_limit_is_raised_and_paid_once() -> anyhow::Result<(
 }
 
 /// Waits until the withdrawal is held, and mines on: time alone does not pay it. Returns its share.
-fn held(
-    setting: &Setting,
-    status: &dyn Fn() -> anyhow::Result<WithdrawalStatus>,
-) -> anyhow::Result<u64> {
+fn held(setting: &Setting, status: &dyn Fn() -> anyhow::Result<WithdrawalStatus>) -> anyhow::Result<u64> {
     let share = setting.mine_until("a withdrawal that is held", || match status() {
         Ok(WithdrawalStatus {
             status: WithdrawalState::Held { share },

@@ -402,7 +402,10 @@ fn a_withdrawal_that_is_none_is_a_usage_error_with_the_forms_to_use() {
     let home = Home::new();
     home.create();
     for name in ["first", "-1", "18446744073709551616", "abab"] {
-        for args in [&["withdrawal", "--", name][..], &["raise-fee", "--", name, "2000"]] {
+        for args in [
+            &["withdrawal", "--", name][..],
+            &["raise-fee", "--", name, "2000"],
+        ] {
             let ended = home.wallet(args);
             assert_eq!(ended.0.status.code(), Some(2), "{name}: {}", ended.err());
             assert!(ended.err().contains("a withdrawal's number"), "{}", ended.err());

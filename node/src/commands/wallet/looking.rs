@@ -245,7 +245,7 @@ pub(super) fn withdrawal(shell: &Shell<'_>, query: WithdrawalQuery) -> anyhow::R
     let found = node.withdrawal_status(query);
     // It gets its number with its batch; before that only the transfer is known.
     if let (Err(ApiError::NotFound { .. }), WithdrawalQuery::Txid(id)) = (&found, query)
-        && node.transfer_status(*id).map_err(say)? == TransferStatus::Pending
+        && node.transfer_status(id).map_err(say)? == TransferStatus::Pending
     {
         shell.answer(
             &json!({ "txid": id.to_string(), "status": { "state": "pending" } }),

@@ -15,9 +15,9 @@ use tacit_protocol::{Amount, F, Network};
 use tacit_wallet::api::{
     Anchored, ApiError, BatchDetails, BatchSummary, BridgeStatus, CompactBatch, CompactDeposit,
     CompactTransfer, DepositDetails, DepositStatus, ExitDetails, FederationStatus, FeeEstimate, FoundDeposit,
-    NodeApi, PendingRaise, Promise, Queued, Range, Receipt, RegisterDeposit, Role, SignerHealth, Status, SubtreeRoots,
-    Supply, SyncState, TransferDetails, TransferStatus, VaultActivity, WithdrawalQuery, WithdrawalState,
-    WithdrawalStatus,
+    NodeApi, PendingRaise, Promise, Queued, Range, Receipt, RegisterDeposit, Role, SignerHealth, Status,
+    SubtreeRoots, Supply, SyncState, TransferDetails, TransferStatus, VaultActivity, WithdrawalQuery,
+    WithdrawalState, WithdrawalStatus,
 };
 
 /// The fake node.
