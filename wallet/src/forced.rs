@@ -221,7 +221,7 @@ impl Wallet {
             send,
         };
         let keep = |db: &mut Database, posted| db.outgoing[at].forced = Some(posted);
-        self.post_request(api, order, keep, rng)
+        self.post_request(api, &order, keep, rng)
     }
 }
 

@@ -52,6 +52,6 @@ impl Wallet {
             send,
         };
         let keep = |db: &mut Database, posted| db.deposits[at].posted = posted;
-        self.post_request(api, order, keep, rng)
+        self.post_request(api, &order, keep, rng)
     }
 }

@@ -66,7 +66,7 @@ impl Wallet {
     pub(super) fn post_request(
         &mut self,
         api: &dyn NodeApi,
-        order: Order,
+        order: &Order,
         keep: impl FnOnce(&mut Database, Vec<Transaction>),
         rng: &mut dyn CryptoRngCore,
     ) -> Result<Posted, WalletError> {
@@ -74,7 +74,7 @@ impl Wallet {
             return Ok(posted);
         }
         let coins = coins_of(api, &self.posting_script())?;
-        let posted = self.signed_post(&order, &coins, rng)?;
+        let posted = self.signed_post(order, &coins, rng)?;
         keep(&mut self.db, vec![posted.commit.clone(), posted.reveal.clone()]);
         self.save(rng)?;
         if order.send {

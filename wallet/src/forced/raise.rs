@@ -125,7 +125,7 @@ impl Wallet {
                 posted,
             });
         };
-        let posted = self.post_request(api, order, keep, rng)?;
+        let posted = self.post_request(api, &order, keep, rng)?;
         Ok(Raised {
             withdrawal,
             max,
@@ -162,7 +162,7 @@ impl Wallet {
     fn may_raise(&self, withdrawal: &WithdrawalStatus, max: Amount) -> Result<(), RaiseError> {
         let index = withdrawal.index;
         let batch = self.db.batch(withdrawal.batch);
-        if !batch.is_some_and(|batch| batch.anchored.is_some()) {
+        if batch.is_none_or(|batch| batch.anchored.is_none()) {
             return Err(RaiseError::NotAnchored(index));
         }
         match withdrawal.status {
