@@ -130,13 +130,17 @@ fn held(setting: &Setting, status: &dyn Fn() -> anyhow::Result<WithdrawalStatus>
         Ok(WithdrawalStatus {
             status: WithdrawalState::Held { share },
             ..
-        }) => Ok(Some(share.to_sat())),
+        }) => {
+            let independent = setting.api.withdrawal_status(WithdrawalQuery::Index(0));
+            assert!(independent.is_ok(), "its batch is on Bitcoin: {independent:?}");
+            Ok(Some(share.to_sat()))
+        }
         Ok(_) | Err(_) => Ok(None),
     })?;
     setting.mine(3)?;
     setting.settle()?;
     assert!(matches!(status()?.status, WithdrawalState::Held { .. }));
-    let reason = setting.until("the reason", || {
+    let reason = setting.mine_until("the reason", || {
         let queue = setting.desk.bridge_status()?.queue;
         Ok(queue.into_iter().next().map(|queued| queued.reason))
     })?;

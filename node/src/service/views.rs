@@ -230,12 +230,12 @@ pub(super) fn swept_status(
     }))
 }
 
-/// How far a withdrawal is.
+/// How far a withdrawal is; `anchored` is the last batch on Bitcoin, `height` that of its last block.
 pub(super) fn withdrawal(
     kv: &dyn KvRead,
     params: &ChainParams,
     query: &WithdrawalQuery,
-    height: u32,
+    (anchored, height): (u32, u32),
     rate: Option<FeeRate>,
 ) -> Answer<WithdrawalStatus> {
     let index = match query {
@@ -244,9 +244,13 @@ pub(super) fn withdrawal(
             .map_err(|e| storage(&e))?
             .ok_or_else(|| missing(format!("withdrawal of transfer {txid}")))?,
     };
-    let found = table::withdrawal(kv, index)
+    let mut found = table::withdrawal(kv, index)
         .map_err(|e| storage(&e))?
         .ok_or_else(|| missing(format!("withdrawal {index}")))?;
+    if found.batch > anchored {
+        // It has a height of its own when its batch stands in a block: until then it is not buried at all.
+        found.height = height;
+    }
     let genesis = params.genesis();
     let needed = u32::from(genesis.finality_depth);
     let view = found.view(genesis, height);
