@@ -1,5 +1,5 @@
 //! Miners have become too dear for a withdrawal: it is held, its owner raises its limit by the command
-//! line, and once the raise is deep enough it is paid, once.
+//! line, and once the raise is deep enough signers sign its payout, once.
 
 use std::process::{Command, Output};
 
@@ -50,6 +50,7 @@ fn refusal(setting: &Setting, name: &str, args: &[&str]) -> anyhow::Result<Strin
 fn a_withdrawal_held_for_its_limit_is_raised_and_paid_once() -> anyhow::Result<()> {
     let setting = Setting::new(Choices {
         depth: u16::try_from(DEPTH)?,
+        federation: Some((2, 3)),
         ..Choices::default()
     })?;
     let mut alice = Person::new(&setting.ground, "alice")?;
