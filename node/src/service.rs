@@ -271,7 +271,8 @@ impl NodeApi for Service {
             .as_ref()
             .and_then(|d| d.fee_estimate().ok())
             .map(|f| f.bitcoin_rate);
-        self.read(|kv| views::withdrawal(kv, self.rules.params(), &query, height, rate))
+        let anchored = self.anchored_tip()?;
+        self.read(|kv| views::withdrawal(kv, self.rules.params(), &query, (anchored, height), rate))
     }
 
     fn supply(&self) -> Result<Supply, ApiError> {

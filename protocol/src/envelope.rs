@@ -36,7 +36,7 @@ const PREFIX: usize = 4;
 pub enum EnvelopeKind {
     /// The payload of an anchor: a list of batches.
     Anchor,
-    /// Reserved: raises the fee limit of a withdrawal.
+    /// A higher fee limit of a withdrawal.
     RaiseFee,
     /// A transfer that must be included without the sequencer's will.
     ForcedTransfer,

@@ -33,5 +33,5 @@ pub use deposit::DepositTerms;
 pub use epoch::{Announcement, Epoch, EpochHash, SuccessionError};
 pub use exit::{Exit, ExitError, ExitScript};
 pub use fees::FeeRate;
-pub use forced::{ForcedClaim, ForcedRequest};
+pub use forced::{FeeRaise, ForcedClaim, ForcedRequest};
 pub use vault::{VaultContext, VaultEffects, VaultFault, VaultTip, WithdrawalView, check_vault_tx, eligible};

@@ -6,6 +6,7 @@
 //! * [`federation`]: signers that are dead, paused or restarted, and a coordinator that lies to them.
 //! * [`forced`]: a sequencer that refuses somebody, and is made to pay him out.
 //! * [`takeover`]: a sequencer that is gone for good, and another one in its place.
+//! * [`raise`]: a withdrawal that miners became too dear for, and its owner's raise of the limit.
 //! * [`malice`]: a sequencer that lies on Bitcoin, and a federation that steals.
 //!
 //! The tiers that run a deployment need a bitcoind (`BITCOIND_EXE`) and the `tacit` binary beside
@@ -19,6 +20,7 @@ mod full_disk;
 mod malice;
 mod people;
 mod pinned;
+mod raise;
 mod reorg;
 mod rescue;
 mod rpc;

@@ -15,6 +15,7 @@ use tacit_protocol::transfer::TransferId;
 use thiserror::Error;
 
 use crate::chain::forced::Position;
+use crate::chain::limits::FeeLimit;
 use crate::chain::{handover, records, table};
 use crate::groth16::{self, Proof};
 use crate::rules::Rules;
@@ -325,6 +326,7 @@ pub fn record(
                     batch: number,
                     height: place.height,
                     id,
+                    limit: FeeLimit::new(exit),
                     paid: None,
                 },
             )?;

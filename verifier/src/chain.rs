@@ -19,6 +19,7 @@ use crate::rules::Rules;
 mod anchors;
 pub mod forced;
 pub mod handover;
+pub mod limits;
 pub mod records;
 mod requests;
 mod reserves;
@@ -149,8 +150,9 @@ pub fn block_at(kv: &dyn KvRead, height: u32) -> Result<Option<Cursor>, KvError>
     }
 }
 
-/// Whether the block at `height` moved an anchor or the vault, as its undo data tells. Every block moves the
-/// cursor, and anybody can have forced requests queued: these do not count.
+/// Whether the block at `height` moved an anchor or the vault, or raised a fee limit, as its undo data tells.
+/// Every block moves the cursor, and anybody can have forced requests queued: these do not count. A raise
+/// does, for what was signed by it would be a fault without it.
 ///
 /// # Errors
 /// [`KvError`] if the view fails.

@@ -20,8 +20,8 @@ pub use bridge::{BridgeStatus, FederationStatus, OfficeStatus, Queued, SignerHea
 pub use compact::{Anchored, CompactBatch, CompactDeposit, CompactError, CompactTransfer};
 pub use error::ApiError;
 pub use peg::{
-    Broadcast, DepositQuery, DepositStatus, FindDeposits, FoundDeposit, RegisterDeposit, Supply,
-    WithdrawalQuery, WithdrawalState, WithdrawalStatus,
+    Broadcast, DepositQuery, DepositStatus, FindDeposits, FoundDeposit, PendingRaise, RegisterDeposit,
+    Supply, WithdrawalQuery, WithdrawalState, WithdrawalStatus,
 };
 pub use receipt::{Promise, Receipt};
 pub use types::{

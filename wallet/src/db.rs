@@ -45,6 +45,9 @@ pub(crate) struct Database {
     pub(crate) outgoing: Vec<Outgoing>,
     /// Outputs on Bitcoin that pay to deposit addresses of this wallet.
     pub(crate) deposits: Vec<DepositOutput>,
+    /// Raises of fee limits that were made, until the withdrawal needs them no more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) raises: Vec<PostedRaise>,
 }
 
 impl Database {
@@ -61,6 +64,7 @@ impl Database {
             history: Vec::new(),
             outgoing: Vec::new(),
             deposits: Vec::new(),
+            raises: Vec::new(),
         }
     }
 
@@ -358,4 +362,19 @@ pub struct DepositOutput {
     /// Commit and reveal of its forced claim, if one was made.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub posted: Vec<Transaction>,
+}
+
+/// A raise of a withdrawal's fee limit that was made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PostedRaise {
+    /// The transfer that ordered the withdrawal.
+    #[serde(with = "codec::txid")]
+    pub(crate) txid: TransferId,
+    /// The running number it was signed for.
+    pub(crate) index: u64,
+    /// The new limit.
+    pub(crate) max: Amount,
+    /// Commit and reveal.
+    pub(crate) posted: Vec<Transaction>,
 }

@@ -4,30 +4,32 @@
 //! fee, spends notes that are final, and is proven against a final state: a request whose state is not on
 //! Bitcoin is ignored. Its bytes go to Bitcoin in a commit and a reveal, paid from an address of the
 //! wallet's own; any full node sends them. The transfer and the two transactions are saved before anything
-//! is sent, and asking again sends the same ones. Specification: `docs/spec/wallet.md`.
+//! is sent, and asking again sends the same ones. Claims of deposits and raises of fee limits are posted
+//! likewise: `posting` does it for all. Specification: `docs/spec/wallet.md`.
 
-use bitcoin::key::{Keypair, Secp256k1};
-use bitcoin::secp256k1::{All, Message};
-use bitcoin::{Address, OutPoint, Script, ScriptBuf, Transaction, TxOut};
+use bitcoin::{Address, OutPoint};
 use rand_core::CryptoRngCore;
 use tacit_protocol::Amount;
 use tacit_protocol::note::Position;
 use tacit_protocol::peg::anchor::build::AnchorPlanError;
-use tacit_protocol::peg::coins::CoinError;
-use tacit_protocol::peg::forced::{FORCED_EXPIRY, Post, PostPlan, plan_post};
-use tacit_protocol::peg::taproot::{output_script, tweaked_keypair};
-use tacit_protocol::peg::{Coin, FeeRate, ForcedRequest};
+use tacit_protocol::peg::forced::FORCED_EXPIRY;
+use tacit_protocol::peg::{FeeRate, ForcedRequest};
 use tacit_protocol::transfer::TransferId;
 use thiserror::Error;
 
-use crate::api::{ApiError, NodeApi};
+use crate::api::NodeApi;
 use crate::builder::{Payment, Plan, SignedTransfer, build};
-use crate::db::{EventKind, Outgoing};
+use crate::db::{Database, EventKind, Outgoing};
 use crate::select::{AnchorView, Candidate, Selection, choose_anchor, max_direct, select_against};
 use crate::send::{SendError, Session};
 use crate::wallet::{Wallet, WalletError};
 
 mod claim;
+mod posting;
+pub mod raise;
+
+use posting::Order;
+pub use posting::Posted;
 
 /// Why a transfer cannot be forced.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -105,38 +107,7 @@ impl From<&Outgoing> for Forced {
     }
 }
 
-/// The transactions that post a request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Posted {
-    /// Commits to the request and pays for the reveal.
-    pub commit: Transaction,
-    /// Holds the request.
-    pub reveal: Transaction,
-}
-
 impl Wallet {
-    /// The address whose coins pay for posting.
-    ///
-    /// # Panics
-    /// Never: the script is a standard one.
-    #[must_use]
-    pub fn posting_address(&self) -> Address {
-        let network = self.params.genesis().network.bitcoin();
-        Address::from_script(&self.posting_script(), network).expect("a Taproot script has an address")
-    }
-
-    fn posting_script(&self) -> ScriptBuf {
-        output_script(
-            self.posting_keypair(&Secp256k1::new()).x_only_public_key().0,
-            None,
-        )
-    }
-
-    fn posting_keypair(&self, secp: &Secp256k1<All>) -> Keypair {
-        let secret = self.keys.root().posting_secret();
-        Keypair::from_seckey_slice(secp, &secret).expect("derived secrets are valid")
-    }
-
     /// Makes and saves a transfer for [`Wallet::post`]. One of the same amount to the same place that was
     /// not included yet is given again.
     ///
@@ -236,98 +207,21 @@ impl Wallet {
         let at = self.db.outgoing.iter().position(|o| o.txid == txid);
         let at = at.ok_or(ForceError::Unknown(txid))?;
         let outgoing = &self.db.outgoing[at];
-        let before = outgoing.forced.as_ref().ok_or(ForceError::Unknown(txid))?;
-        let script = self.posting_script();
-        if let Some(posted) = self.post_again(api, before, send)? {
-            return Ok(posted);
-        }
+        let before = outgoing.forced.clone().ok_or(ForceError::Unknown(txid))?;
         // What is left goes where the withdrawal goes, so that nothing remains here.
-        let change = match &outgoing.transfer.body.exit {
-            Some(exit) => exit.script().as_script().to_owned(),
-            None => script.clone(),
+        let change_script = match &outgoing.transfer.body.exit {
+            Some(exit) => exit.script().to_script_buf(),
+            None => self.posting_script(),
         };
-        let request = ForcedRequest::Transfer(Box::new(outgoing.transfer.clone()));
-        let posted = self.signed_post(&request, &coins_of(api, &script)?, (rate, &change), rng)?;
-        let outgoing = &mut self.db.outgoing[at];
-        outgoing.forced = Some(vec![posted.commit.clone(), posted.reveal.clone()]);
-        self.save(rng)?;
-        if send {
-            send_both(api, &posted)?;
-        }
-        Ok(posted)
-    }
-
-    /// The transactions of an earlier attempt, sent again if asked for; `None` if there are none, or their
-    /// commit can be mined no more.
-    fn post_again(
-        &self,
-        api: &dyn NodeApi,
-        before: &[Transaction],
-        send: bool,
-    ) -> Result<Option<Posted>, WalletError> {
-        let [commit, reveal] = before else { return Ok(None) };
-        let posted = Posted {
-            commit: commit.clone(),
-            reveal: reveal.clone(),
-        };
-        let failed = match send.then(|| send_both(api, &posted)) {
-            None | Some(Ok(())) => return Ok(Some(posted)),
-            Some(Err(error)) => error,
-        };
-        // While its coins are there the commit was never mined.
-        let coins = coins_of(api, &self.posting_script())?;
-        let unspent = |outpoint| coins.iter().any(|coin| coin.outpoint == outpoint);
-        if commit.input.iter().all(|input| unspent(input.previous_output)) {
-            Ok(None)
-        } else {
-            Err(failed.into())
-        }
-    }
-
-    fn signed_post(
-        &self,
-        request: &ForcedRequest,
-        coins: &[Coin],
-        (rate, change_script): (FeeRate, &Script),
-        rng: &mut dyn CryptoRngCore,
-    ) -> Result<Posted, WalletError> {
-        let secp = Secp256k1::new();
-        let keypair = self.posting_keypair(&secp);
-        let key = keypair.x_only_public_key().0;
-        let plan = PostPlan {
-            request,
-            key,
-            coins,
-            rate,
+        let order = Order {
+            request: ForcedRequest::Transfer(Box::new(outgoing.transfer.clone())),
+            before,
             change_script,
+            rate,
+            send,
         };
-        let post: Post = plan_post(&plan).map_err(|error| self.why_not(error))?;
-        let tweaked = tweaked_keypair(&secp, &keypair, None);
-        let mut sign = |keypair: &Keypair, message: Message| {
-            let mut aux = [0; 32];
-            rng.fill_bytes(&mut aux);
-            secp.sign_schnorr_with_aux_rand(&message, keypair, &aux)
-        };
-        let inputs: Vec<_> = (0..post.commit().input.len())
-            .map(|input| sign(&tweaked, post.commit_sighash(input)))
-            .collect();
-        let [commit, reveal] = post.finalise(&inputs, &sign(&keypair, post.reveal_sighash()));
-        Ok(Posted { commit, reveal })
-    }
-
-    fn why_not(&self, error: AnchorPlanError) -> ForceError {
-        match error {
-            AnchorPlanError::Coins(CoinError::Insufficient { needed, available }) => ForceError::Unfunded {
-                address: self.posting_address(),
-                needed,
-                available,
-                missing: needed.saturating_sub(available),
-            },
-            AnchorPlanError::Coins(CoinError::Overflow)
-            | AnchorPlanError::Envelope(_)
-            | AnchorPlanError::Overflow
-            | AnchorPlanError::TooHeavy(_) => ForceError::Plan(error),
-        }
+        let keep = |db: &mut Database, posted| db.outgoing[at].forced = Some(posted);
+        self.post_request(api, &order, keep, rng)
     }
 }
 
@@ -339,32 +233,6 @@ fn is_same(one: &EventKind, other: &EventKind) -> bool {
             one == other
         }
         _ => one == other,
-    }
-}
-
-/// Confirmed coins of a script.
-fn coins_of(api: &dyn NodeApi, script: &ScriptBuf) -> Result<Vec<Coin>, ApiError> {
-    let found = api.find_deposits(std::slice::from_ref(script))?;
-    let unspent = found
-        .into_iter()
-        .filter(|coin| coin.spent_by.is_none() && coin.script == *script);
-    Ok(unspent
-        .map(|coin| Coin {
-            outpoint: coin.outpoint,
-            txout: TxOut {
-                value: bitcoin::Amount::from_sat(coin.amount.to_sat()),
-                script_pubkey: coin.script,
-            },
-        })
-        .collect())
-}
-
-/// Sends both. The commit may be in a block long since: if the reveal is taken, all is well.
-fn send_both(api: &dyn NodeApi, posted: &Posted) -> Result<(), ApiError> {
-    let commit = api.broadcast(&posted.commit);
-    match api.broadcast(&posted.reveal) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(commit.err().unwrap_or(error)),
     }
 }
 

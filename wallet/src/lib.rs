@@ -36,6 +36,7 @@ mod testing;
 
 pub use builder::Payment;
 pub use db::{DepositOutput, DepositProgress, Event, EventKind, MemoRecord, Source};
+pub use forced::raise::{RaiseError, Raised};
 pub use forced::{ForceError, Forced, Posted};
 pub use history::{Balance, Entry, EntryState};
 pub use prover::{Groth16TransferProver, TransferProver};

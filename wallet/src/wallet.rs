@@ -21,6 +21,7 @@ use crate::builder::exit::ExitOrderError;
 use crate::db::{Database, NoteRecord};
 use crate::deposit::DepositError;
 use crate::forced::ForceError;
+use crate::forced::raise::RaiseError;
 use crate::scan::{ScanError, Scanner, View};
 use crate::seed::{Keys, MnemonicError, Seed};
 use crate::select::{Candidate, SelectError};
@@ -71,6 +72,9 @@ pub enum WalletError {
     /// The transfer cannot be forced.
     #[error(transparent)]
     Force(#[from] ForceError),
+    /// The fee limit of a withdrawal cannot be raised.
+    #[error(transparent)]
+    Raise(#[from] RaiseError),
     /// Not an address of this network.
     #[error("{0}; check the address, or ask the recipient for a new one")]
     Address(#[from] AddressError),

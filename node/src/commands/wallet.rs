@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use tacit_protocol::Amount;
 use tacit_protocol::encryption::MemoText;
+use tacit_wallet::api::WithdrawalQuery;
 
 use crate::cli::Global;
 
@@ -121,10 +122,23 @@ pub enum WalletAction {
         #[command(flatten)]
         options: ForceOptions,
     },
-    /// Show how far a withdrawal is
+    /// Show how far a withdrawal is, and what of it miners may take
     Withdrawal {
-        /// The transfer that ordered it, as `withdraw` said
-        txid: String,
+        /// The transfer that ordered it, as `withdraw` said, or its number
+        #[arg(value_name = "WITHDRAWAL", value_parser = looking::query)]
+        query: WithdrawalQuery,
+    },
+    /// Accept a higher share of the miner's fee for a withdrawal that waits: posts a raise on Bitcoin
+    RaiseFee {
+        /// The transfer that ordered it, as `withdraw` said, or its number
+        #[arg(value_name = "WITHDRAWAL", value_parser = looking::query)]
+        query: WithdrawalQuery,
+        /// The new highest share, satoshi, or bitcoin as in `0.001btc`; it can never be lowered again
+        #[arg(value_parser = amount::parse)]
+        amount: Amount,
+        /// How to post it
+        #[command(flatten)]
+        options: PostOptions,
     },
     /// Show what happened
     History(LookArgs),
@@ -165,6 +179,14 @@ pub struct ForceOptions {
     /// The highest share of the miner's fee to accept [default: room for rates to rise]
     #[arg(long, value_name = "AMOUNT", value_parser = amount::parse)]
     pub max_l1_fee: Option<Amount>,
+    /// How to post it
+    #[command(flatten)]
+    pub post: PostOptions,
+}
+
+/// Options of whatever posts a request on Bitcoin.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct PostOptions {
     /// Satoshi per virtual byte [default: the node's estimate]
     #[arg(long, value_name = "RATE")]
     pub fee_rate: Option<u32>,
@@ -184,12 +206,9 @@ pub enum DepositAction {
     Force {
         /// The deposit's output, `txid:vout`
         outpoint: bitcoin::OutPoint,
-        /// Satoshi per virtual byte [default: the node's estimate]
-        #[arg(long, value_name = "RATE")]
-        fee_rate: Option<u32>,
-        /// Print the two transactions instead of sending them through the node
-        #[arg(long)]
-        print: bool,
+        /// How to post it
+        #[command(flatten)]
+        options: PostOptions,
     },
     /// Take a deposit back that was not swept, once its timelock has run out
     Refund {
@@ -218,7 +237,12 @@ pub fn run(args: &WalletArgs, global: &Global) -> anyhow::Result<ExitCode> {
         WalletAction::History(look) => looking::history(&shell, *look)?,
         WalletAction::Sync => looking::sync(&shell)?,
         WalletAction::FeeKey => looking::fee_key(&shell)?,
-        WalletAction::Withdrawal { txid } => looking::withdrawal(&shell, txid)?,
+        WalletAction::Withdrawal { query } => looking::withdrawal(&shell, *query)?,
+        WalletAction::RaiseFee {
+            query,
+            amount,
+            options,
+        } => forcing::raise(&shell, *query, *amount, *options)?,
         WalletAction::Send {
             address,
             amount,
@@ -242,11 +266,7 @@ pub fn run(args: &WalletArgs, global: &Global) -> anyhow::Result<ExitCode> {
         WalletAction::Deposit { action: Some(action) } => match action {
             DepositAction::Status(look) => depositing::status(&shell, *look)?,
             DepositAction::Register => depositing::register(&shell)?,
-            DepositAction::Force {
-                outpoint,
-                fee_rate,
-                print,
-            } => forcing::claim(&shell, *outpoint, *fee_rate, *print)?,
+            DepositAction::Force { outpoint, options } => forcing::claim(&shell, *outpoint, *options)?,
             DepositAction::Refund {
                 outpoint,
                 address,

@@ -75,14 +75,7 @@ impl StateView {
         let mut found = Vec::new();
         self.each_withdrawal(|index, withdrawal| {
             if withdrawal.paid.is_none() {
-                let view = WithdrawalView {
-                    amount: withdrawal.exit.amount(),
-                    script: withdrawal.exit.script().clone(),
-                    max_l1_fee: withdrawal.exit.max_l1_fee(),
-                    deep: genesis.is_deep(withdrawal.height, height),
-                    paid: false,
-                };
-                found.push((index, view));
+                found.push((index, withdrawal.view(genesis, height)));
             }
         })?;
         Ok(found)

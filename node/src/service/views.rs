@@ -5,15 +5,15 @@ use tacit_protocol::Amount;
 use tacit_protocol::kv::KvRead;
 use tacit_protocol::ledger;
 use tacit_protocol::params::ChainParams;
-use tacit_protocol::peg::{FeeRate, WithdrawalView, eligible, vault::HeldReason};
+use tacit_protocol::peg::{FeeRate, eligible, vault::HeldReason};
 use tacit_protocol::transfer::TransferId;
 use tacit_protocol::tree::NOTES;
 use tacit_verifier::chain::records::{BatchRecord, Place};
 use tacit_verifier::chain::{reserves, table};
 use tacit_wallet::api::{
     Anchored, ApiError, BatchDetails, BatchSummary, CompactBatch, CompactDeposit, CompactTransfer,
-    DepositDetails, DepositStatus, ExitDetails, SubtreeRoots, Supply, TransferDetails, TransferStatus,
-    WithdrawalQuery, WithdrawalState, WithdrawalStatus,
+    DepositDetails, DepositStatus, ExitDetails, PendingRaise, SubtreeRoots, Supply, TransferDetails,
+    TransferStatus, WithdrawalQuery, WithdrawalState, WithdrawalStatus,
 };
 
 use super::storage;
@@ -230,12 +230,12 @@ pub(super) fn swept_status(
     }))
 }
 
-/// How far a withdrawal is.
+/// How far a withdrawal is; `anchored` is the last batch on Bitcoin, `height` that of its last block.
 pub(super) fn withdrawal(
     kv: &dyn KvRead,
     params: &ChainParams,
     query: &WithdrawalQuery,
-    height: u32,
+    (anchored, height): (u32, u32),
     rate: Option<FeeRate>,
 ) -> Answer<WithdrawalStatus> {
     let index = match query {
@@ -244,17 +244,16 @@ pub(super) fn withdrawal(
             .map_err(|e| storage(&e))?
             .ok_or_else(|| missing(format!("withdrawal of transfer {txid}")))?,
     };
-    let found = table::withdrawal(kv, index)
+    let mut found = table::withdrawal(kv, index)
         .map_err(|e| storage(&e))?
         .ok_or_else(|| missing(format!("withdrawal {index}")))?;
-    let needed = u32::from(params.genesis().finality_depth);
-    let view = WithdrawalView {
-        amount: found.exit.amount(),
-        script: found.exit.script().clone(),
-        max_l1_fee: found.exit.max_l1_fee(),
-        deep: params.genesis().is_deep(found.height, height),
-        paid: found.paid.is_some(),
-    };
+    if found.batch > anchored {
+        // It has a height of its own when its batch stands in a block: until then it is not buried at all.
+        found.height = height;
+    }
+    let genesis = params.genesis();
+    let needed = u32::from(genesis.finality_depth);
+    let view = found.view(genesis, height);
     let status = match (found.paid, rate.map(|q| eligible(&view, q))) {
         (Some(payout), _) => WithdrawalState::Paid {
             txid: payout.outpoint.txid,
@@ -279,7 +278,13 @@ pub(super) fn withdrawal(
         batch: found.batch,
         amount: found.exit.amount(),
         script: found.exit.script().to_script_buf(),
-        max_l1_fee: found.exit.max_l1_fee(),
+        max_l1_fee: view.max_l1_fee,
+        key: found.exit.key(),
+        raise: found.limit.pending(genesis, height).map(|raise| PendingRaise {
+            max_l1_fee: raise.max,
+            height: raise.height,
+            counts_at: raise.counts_at(genesis),
+        }),
         status,
     })
 }

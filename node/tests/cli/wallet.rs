@@ -79,6 +79,8 @@ fn without_a_node_whatever_needs_one_names_it_and_the_cause() {
         &["send", &to, "1000"],
         &["deposit", "register"],
         &["withdrawal", &"ab".repeat(32)],
+        &["withdrawal", "7"],
+        &["raise-fee", "7", "2000"],
         &[
             "force-exit",
             "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080",
@@ -393,6 +395,24 @@ fn an_amount_that_is_none_is_a_usage_error_with_the_form_to_use() {
     }
     let ended = home.wallet(&["send", &to, "ten"]);
     assert!(ended.err().contains("0.00025btc"), "{}", ended.err());
+}
+
+#[test]
+fn a_withdrawal_that_is_none_is_a_usage_error_with_the_forms_to_use() {
+    let home = Home::new();
+    home.create();
+    for name in ["first", "-1", "18446744073709551616", "abab"] {
+        for args in [
+            &["withdrawal", "--", name][..],
+            &["raise-fee", "--", name, "2000"],
+        ] {
+            let ended = home.wallet(args);
+            assert_eq!(ended.0.status.code(), Some(2), "{name}: {}", ended.err());
+            assert!(ended.err().contains("a withdrawal's number"), "{}", ended.err());
+        }
+    }
+    let ended = home.wallet(&["raise-fee", "7", "much"]);
+    assert_eq!(ended.0.status.code(), Some(2), "{}", ended.err());
 }
 
 #[test]

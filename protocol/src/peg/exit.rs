@@ -1,7 +1,7 @@
 //! Money that leaves: where to, how much, and how much of it miners may take.
 //!
 //! The fields are public, covered by the transfer's context and checked by every follower. The
-//! per-exit key lets the owner raise `max_l1_fee` later by an envelope on Bitcoin.
+//! per-exit key lets the owner raise `max_l1_fee` later by an [envelope](crate::peg::FeeRaise) on Bitcoin.
 //! Specification: `docs/spec/bitcoin.md`.
 
 use bitcoin::{Address, Script, ScriptBuf, XOnlyPublicKey};
@@ -105,15 +105,24 @@ impl Exit {
         max_l1_fee: Amount,
         key: XOnlyPublicKey,
     ) -> Result<Self, ExitError> {
-        match amount.checked_sub(max_l1_fee) {
-            Some(rest) if rest.to_sat() >= MIN_PAYOUT => Ok(Self {
-                amount,
-                script,
-                max_l1_fee,
-                key,
-            }),
-            Some(_) | None => Err(ExitError::BelowDust),
+        let exit = Self {
+            amount,
+            script,
+            max_l1_fee,
+            key,
+        };
+        if exit.bears(max_l1_fee) {
+            Ok(exit)
+        } else {
+            Err(ExitError::BelowDust)
         }
+    }
+
+    /// Whether enough remains after a fee share of `fee`.
+    #[must_use]
+    pub fn bears(&self, fee: Amount) -> bool {
+        let rest = self.amount.checked_sub(fee);
+        rest.is_some_and(|rest| rest.to_sat() >= MIN_PAYOUT)
     }
 
     /// What leaves the shielded supply.

@@ -1,9 +1,10 @@
 //! Forced requests: what anybody can post on Bitcoin so that no sequencer can keep him out.
 //!
 //! A request is an [envelope](crate::envelope) of its own kind in a tapscript input of any transaction.
-//! Its body is a whole [`Transfer`] with the highest expiry, or a [`ForcedClaim`] of a deposit. This
-//! file says what the bytes are and finds them in a transaction; which requests enter a queue and when a
-//! batch must honour them, followers decide. [`post`] builds the transactions that post one.
+//! Its body is a whole [`Transfer`] with the highest expiry, a [`ForcedClaim`] of a deposit, or a
+//! [`FeeRaise`] of a withdrawal. This file says what the bytes are and finds them in a transaction; which
+//! transfers and claims enter a queue, when a batch must honour them, and which raises count, followers
+//! decide. [`post`] builds the transactions that post one.
 //! Specification: `docs/spec/bitcoin.md`.
 
 use bitcoin::hashes::Hash;
@@ -18,8 +19,10 @@ use crate::transfer::{MAX_TRANSFER_BYTES, Transfer};
 use crate::tree::BATCH_LIMIT;
 
 pub mod post;
+pub mod raise;
 
 pub use post::{Post, PostPlan, plan_post};
+pub use raise::FeeRaise;
 
 /// The expiry of every forced transfer: the last batch of all.
 pub const FORCED_EXPIRY: u32 = BATCH_LIMIT - 1;
@@ -72,6 +75,8 @@ pub enum ForcedRequest {
     Transfer(Box<Transfer>),
     /// The claim of a deposit.
     Claim(ForcedClaim),
+    /// A higher fee limit of a withdrawal.
+    Raise(FeeRaise),
 }
 
 impl ForcedRequest {
@@ -81,6 +86,7 @@ impl ForcedRequest {
         match self {
             Self::Transfer(_) => EnvelopeKind::ForcedTransfer,
             Self::Claim(_) => EnvelopeKind::DepositClaim,
+            Self::Raise(_) => EnvelopeKind::RaiseFee,
         }
     }
 
@@ -90,6 +96,7 @@ impl ForcedRequest {
         match self {
             Self::Transfer(transfer) => transfer.encode(),
             Self::Claim(claim) => claim.encode(),
+            Self::Raise(raise) => raise.encode(),
         }
     }
 
@@ -115,7 +122,8 @@ impl ForcedRequest {
                 Ok(Some(Self::Transfer(Box::new(transfer))))
             }
             EnvelopeKind::DepositClaim => ForcedClaim::decode(body).map(|claim| Some(Self::Claim(claim))),
-            EnvelopeKind::Anchor | EnvelopeKind::RaiseFee | EnvelopeKind::Epoch => Ok(None),
+            EnvelopeKind::RaiseFee => FeeRaise::decode(body).map(|raise| Some(Self::Raise(raise))),
+            EnvelopeKind::Anchor | EnvelopeKind::Epoch => Ok(None),
         }
     }
 }
@@ -128,8 +136,10 @@ pub fn requests(tx: &TxInput) -> impl Iterator<Item = (u32, ForcedRequest)> + '_
         let script = tapscript_of(input, prevout)?;
         let (kind, length) = peek_envelope(script)?;
         let wanted = match kind {
-            EnvelopeKind::ForcedTransfer | EnvelopeKind::DepositClaim => length <= MAX_BODY,
-            EnvelopeKind::Anchor | EnvelopeKind::RaiseFee | EnvelopeKind::Epoch => false,
+            EnvelopeKind::ForcedTransfer | EnvelopeKind::DepositClaim | EnvelopeKind::RaiseFee => {
+                length <= MAX_BODY
+            }
+            EnvelopeKind::Anchor | EnvelopeKind::Epoch => false,
         };
         if !wanted {
             return None;

@@ -9,6 +9,8 @@ use tacit_protocol::peg::exit::read_x_only;
 use tacit_protocol::transfer::TransferId;
 use tacit_protocol::{Amount, F, field};
 
+use super::limits::FeeLimit;
+
 /// The last block applied.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor {
@@ -85,6 +87,8 @@ pub struct Withdrawal {
     pub height: u32,
     /// The transfer.
     pub id: TransferId,
+    /// The highest fee share that it bears.
+    pub limit: FeeLimit,
     /// The payout.
     pub paid: Option<Payout>,
 }
@@ -192,7 +196,8 @@ fn text(reader: &mut Reader<'_>) -> Result<String, DecodeError> {
     String::from_utf8(bytes(reader)?.to_vec()).map_err(|_| DecodeError::Unknown("text"))
 }
 
-fn option<T>(
+/// Reads a value behind a byte that says whether there is one.
+pub(super) fn option<T>(
     reader: &mut Reader<'_>,
     read: impl FnOnce(&mut Reader<'_>) -> Result<T, DecodeError>,
 ) -> Result<Option<T>, DecodeError> {
@@ -321,6 +326,7 @@ impl Encode for Withdrawal {
         out.extend_from_slice(&self.batch.to_le_bytes());
         out.extend_from_slice(&self.height.to_le_bytes());
         out.extend_from_slice(&self.id.0);
+        self.limit.encode_to(out);
         out.push(u8::from(self.paid.is_some()));
         if let Some(payout) = &self.paid {
             out.extend_from_slice(&payout.height.to_le_bytes());
@@ -332,11 +338,16 @@ impl Encode for Withdrawal {
 
 impl Decode for Withdrawal {
     fn decode_from(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let exit = Exit::decode_from(reader)?;
+        let (batch, height) = (reader.u32()?, reader.u32()?);
+        let id = TransferId(reader.array()?);
+        let limit = FeeLimit::read(reader, &exit)?;
         Ok(Self {
-            exit: Exit::decode_from(reader)?,
-            batch: reader.u32()?,
-            height: reader.u32()?,
-            id: TransferId(reader.array()?),
+            exit,
+            batch,
+            height,
+            id,
+            limit,
             paid: option(reader, |r| {
                 let (height, outpoint) = (r.u32()?, outpoint(r)?);
                 Ok(Payout {

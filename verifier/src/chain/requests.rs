@@ -1,4 +1,4 @@
-//! Forced requests in a transaction: those that can be honoured enter a queue, others are ignored.
+//! Requests in a transaction: those that can be honoured enter a queue, others are ignored.
 //!
 //! Everything that cannot change any more is judged here, once, at the block that holds the request: a
 //! recorded state keeps its number and its root, so a transfer's proof verifies now or never, and the
@@ -7,6 +7,8 @@
 //!
 //! A queue must cost something to fill: a transfer that could stand there without a note of its own, because
 //! it pays no fee or because its notes wait there already, is ignored, and so is a second claim of a deposit.
+//!
+//! A raise of a fee limit waits in no queue, for no batch has to do anything about it: [`limits`] has it.
 
 use tacit_protocol::Amount;
 use tacit_protocol::batch::DepositClaim;
@@ -18,11 +20,11 @@ use tacit_protocol::transfer::{Transfer, TransferId};
 use tacit_protocol::tree::nullifiers;
 
 use super::forced::{Position, QueuedClaim, QueuedTransfer};
-use super::{handover, table};
+use super::{handover, limits, table};
 use crate::rules::Rules;
 use crate::transfer::verify_transfer;
 
-/// Queues the requests of a transaction, number `index` of the block at `height`.
+/// Queues or applies the requests of a transaction, number `index` of the block at `height`.
 pub(super) fn connect(
     kv: &mut Overlay<'_>,
     rules: &Rules,
@@ -45,6 +47,7 @@ pub(super) fn connect(
                     table::put_forced_transfer(kv, position, &queued);
                 }
             }
+            ForcedRequest::Raise(raise) => limits::connect(kv, rules.params(), &raise, height)?,
             ForcedRequest::Claim(claim) => {
                 if let Some(claim) = deposit_claim(kv, rules, &claim, height)? {
                     table::put_forced_claim(kv, position, &QueuedClaim { txid, claim });

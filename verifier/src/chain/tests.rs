@@ -13,6 +13,7 @@ use super::{ChainError, Reserves, VaultStateView, block_at, connect, disconnect,
 
 mod forced;
 mod handover;
+mod raises;
 mod rules;
 mod world;
 

@@ -50,13 +50,7 @@ impl<'a> VaultStateView<'a> {
     }
 
     fn find(&self, index: u64) -> Result<Option<WithdrawalView>, KvError> {
-        Ok(table::withdrawal(self.kv, index)?.map(|w| WithdrawalView {
-            amount: w.exit.amount(),
-            script: w.exit.script().clone(),
-            max_l1_fee: w.exit.max_l1_fee(),
-            deep: self.params.genesis().is_deep(w.height, self.height),
-            paid: w.paid.is_some(),
-        }))
+        Ok(table::withdrawal(self.kv, index)?.map(|w| w.view(self.params.genesis(), self.height)))
     }
 
     /// Notes a failure of the view, for [`Self::finish`].

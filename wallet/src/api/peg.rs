@@ -132,10 +132,27 @@ pub struct WithdrawalStatus {
     pub amount: Amount,
     /// Where they go.
     pub script: ScriptBuf,
-    /// The highest fee share its owner accepts.
+    /// The highest fee share in force: its owner's own, or what a raise made of it.
     pub max_l1_fee: Amount,
+    /// The key that may raise it.
+    pub key: XOnlyPublicKey,
+    /// A raise on Bitcoin that is not in force yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raise: Option<PendingRaise>,
     /// How far it is.
     pub status: WithdrawalState,
+}
+
+/// A raise of a fee limit that waits until it is deep enough.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PendingRaise {
+    /// The new limit.
+    pub max_l1_fee: Amount,
+    /// Height of the block that holds it.
+    pub height: u32,
+    /// Height of the chain from which on it is in force.
+    pub counts_at: u32,
 }
 
 /// Answer of `supply`: what the rollup owes and what the vault holds.

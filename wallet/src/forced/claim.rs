@@ -4,8 +4,9 @@ use bitcoin::OutPoint;
 use rand_core::CryptoRngCore;
 use tacit_protocol::peg::{FeeRate, ForcedClaim, ForcedRequest};
 
-use super::{ForceError, Posted, coins_of, send_both};
+use super::{ForceError, Order, Posted};
 use crate::api::{DepositStatus, NodeApi};
+use crate::db::Database;
 use crate::deposit::DepositError;
 use crate::wallet::{Wallet, WalletError};
 
@@ -36,23 +37,21 @@ impl Wallet {
             | DepositStatus::Held { .. } => return Err(ForceError::NotSwept { outpoint, needed }.into()),
         }
         let deposit = &self.db.deposits[at];
-        if let Some(posted) = self.post_again(api, &deposit.posted, send)? {
-            return Ok(posted);
-        }
         let terms = self.deposit_terms(deposit.index);
-        let request = ForcedRequest::Claim(ForcedClaim {
+        let claim = ForcedClaim {
             outpoint,
             inner: terms.inner,
             refund: terms.refund,
-        });
-        // What is left over stays at the posting address and pays for the next request.
-        let script = self.posting_script();
-        let posted = self.signed_post(&request, &coins_of(api, &script)?, (rate, &script), rng)?;
-        self.db.deposits[at].posted = vec![posted.commit.clone(), posted.reveal.clone()];
-        self.save(rng)?;
-        if send {
-            send_both(api, &posted)?;
-        }
-        Ok(posted)
+        };
+        let order = Order {
+            request: ForcedRequest::Claim(claim),
+            before: deposit.posted.clone(),
+            // What is left over stays at the posting address and pays for the next request.
+            change_script: self.posting_script(),
+            rate,
+            send,
+        };
+        let keep = |db: &mut Database, posted| db.deposits[at].posted = posted;
+        self.post_request(api, &order, keep, rng)
     }
 }

@@ -1,7 +1,7 @@
 //! Tests of forcing: what is made, what is posted, what a second attempt does.
 
-use bitcoin::OutPoint;
 use bitcoin::hashes::Hash;
+use bitcoin::{OutPoint, Transaction};
 use tacit_protocol::peg::TxInput;
 use tacit_protocol::peg::forced::requests;
 
@@ -11,9 +11,9 @@ use crate::select::SelectError;
 use crate::testing::{CheckOnly, FEE, MemoryNode, User, sat};
 
 const ADDRESS: &str = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080";
-const RATE: FeeRate = FeeRate::from_sat_per_kwu(500);
+pub(super) const RATE: FeeRate = FeeRate::from_sat_per_kwu(500);
 
-fn withdrawal(amount: u64, limit: u64) -> Payment {
+pub(super) fn withdrawal(amount: u64, limit: u64) -> Payment {
     let to = crate::builder::exit::parse_address(ADDRESS, tacit_protocol::Network::Regtest).unwrap();
     Payment::Withdraw {
         amount: sat(amount),
@@ -39,7 +39,7 @@ fn post(user: &mut User, node: &MemoryNode, txid: TransferId, send: bool) -> Res
 }
 
 /// Gives the posting address a confirmed coin.
-fn fund(user: &User, node: &MemoryNode, n: u8, amount: u64) {
+pub(super) fn fund(user: &User, node: &MemoryNode, n: u8, amount: u64) {
     let found = FoundDeposit {
         script: user.wallet.posting_script(),
         outpoint: OutPoint {
@@ -57,11 +57,11 @@ fn fund(user: &User, node: &MemoryNode, n: u8, amount: u64) {
     node.inner.borrow_mut().coins.push(coin);
 }
 
-fn sent(node: &MemoryNode) -> Vec<Transaction> {
+pub(super) fn sent(node: &MemoryNode) -> Vec<Transaction> {
     node.inner.borrow().broadcast.clone()
 }
 
-fn alice(amount: u64) -> (MemoryNode, User) {
+pub(super) fn alice(amount: u64) -> (MemoryNode, User) {
     let node = MemoryNode::new();
     let mut alice = User::new(&node, 1);
     alice.deposit(&node, amount);

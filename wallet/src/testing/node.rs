@@ -15,7 +15,7 @@ use tacit_protocol::{Amount, F};
 use super::{fake_proof, params, sat};
 use crate::api::{
     Anchored, ApiError, BatchSummary, CompactBatch, CompactDeposit, CompactTransfer, FoundDeposit, Receipt,
-    RegisterDeposit, SubtreeRoots,
+    RegisterDeposit, SubtreeRoots, WithdrawalState, WithdrawalStatus,
 };
 
 /// One sealed batch and the ledger after it.
@@ -54,6 +54,8 @@ pub(crate) struct Inner {
     pub(crate) tamper_roots: fn(&mut SubtreeRoots),
     /// Changes receipts before they are handed out.
     pub(crate) tamper_receipt: fn(&mut Receipt),
+    /// Changes what is said about withdrawals, which all count as eligible.
+    pub(crate) tamper_withdrawal: fn(&mut WithdrawalStatus),
 }
 
 /// A node in memory.
@@ -83,6 +85,7 @@ impl MemoryNode {
             tamper_compact: |_| (),
             tamper_roots: |_| (),
             tamper_receipt: |_| (),
+            tamper_withdrawal: |_| (),
         };
         Self {
             params: params(0),
@@ -222,6 +225,35 @@ impl MemoryNode {
             }
         }
         self.seal(&credits)
+    }
+
+    /// All withdrawals, in order.
+    pub(super) fn withdrawals(&self) -> Vec<WithdrawalStatus> {
+        let inner = self.inner.borrow();
+        let transfers = inner.sealed.iter().flat_map(|s| {
+            s.compact
+                .transfers
+                .iter()
+                .zip(&s.ids)
+                .map(|(t, id)| (s.compact.number, t, id))
+        });
+        let exits = transfers.filter_map(|(batch, t, id)| Some((batch, id, t.body().exit.as_ref()?)));
+        let told = (0..).zip(exits).map(|(index, (batch, id, exit))| {
+            let mut status = WithdrawalStatus {
+                index,
+                txid: *id,
+                batch,
+                amount: exit.amount(),
+                script: exit.script().to_script_buf(),
+                max_l1_fee: exit.max_l1_fee(),
+                key: exit.key(),
+                raise: None,
+                status: WithdrawalState::Eligible,
+            };
+            (inner.tamper_withdrawal)(&mut status);
+            status
+        });
+        told.collect()
     }
 
     pub(super) fn summary(&self, number: u32) -> Option<BatchSummary> {

@@ -183,8 +183,13 @@ impl NodeApi for MemoryNode {
             .map_or(DepositStatus::Unknown, swept))
     }
 
-    fn withdrawal_status(&self, _query: WithdrawalQuery) -> Result<WithdrawalStatus, ApiError> {
-        Err(ApiError::NotFound {
+    fn withdrawal_status(&self, query: WithdrawalQuery) -> Result<WithdrawalStatus, ApiError> {
+        let wanted = |found: &WithdrawalStatus| match query {
+            WithdrawalQuery::Txid(txid) => found.txid == txid,
+            WithdrawalQuery::Index(index) => found.index == index,
+        };
+        let found = self.withdrawals().into_iter().find(wanted);
+        found.ok_or_else(|| ApiError::NotFound {
             what: "withdrawal".into(),
         })
     }

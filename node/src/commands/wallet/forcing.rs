@@ -1,4 +1,4 @@
-//! Against the sequencer's will: `force-exit` and `deposit force`.
+//! Without the sequencer: `force-exit`, `deposit force` and `raise-fee`.
 //!
 //! The node that is asked may be any full node: it says what the chain holds, finds the coins that pay for
 //! posting, and sends two transactions to Bitcoin. No sequencer has a say. Asking again goes on where the
@@ -11,13 +11,13 @@ use rand::rngs::OsRng;
 use serde_json::{Value, json};
 use tacit_protocol::Amount;
 use tacit_protocol::peg::FeeRate;
-use tacit_wallet::api::NodeApi;
+use tacit_wallet::api::{NodeApi, WithdrawalQuery};
 use tacit_wallet::builder::exit::{fee_limit, parse_address};
-use tacit_wallet::{Forced, Payment, Posted};
+use tacit_wallet::{Forced, Payment, Posted, Raised};
 
 use super::paying::Till;
 use super::shell::{Shell, say};
-use super::{ForceOptions, PayOptions};
+use super::{ForceOptions, PayOptions, PostOptions};
 
 /// `tacit wallet force-exit`.
 pub(super) fn exit(
@@ -29,7 +29,7 @@ pub(super) fn exit(
     let params = shell.chain()?;
     let window = params.genesis().forced_window;
     let to = parse_address(address, params.genesis().network).map_err(say)?;
-    let given = given_rate(options.fee_rate)?;
+    let given = given_rate(options.post.fee_rate)?;
     let mut wallet = shell.open(params)?;
     let node = shell.client()?;
     shell.sync(&mut wallet, &node).map_err(say)?;
@@ -49,9 +49,9 @@ pub(super) fn exit(
         .force(&mut till.session(&mut OsRng), &payment)
         .map_err(say)?;
     let posted = wallet
-        .post(&node, forced.txid, (rate, !options.print), &mut OsRng)
+        .post(&node, forced.txid, (rate, !options.post.print), &mut OsRng)
         .map_err(say)?;
-    report(shell, &forced, &posted, (options.print, window));
+    report(shell, &forced, &posted, (options.post.print, window));
     Ok(())
 }
 
@@ -59,8 +59,7 @@ pub(super) fn exit(
 pub(super) fn claim(
     shell: &Shell<'_>,
     outpoint: OutPoint,
-    fee_rate: Option<u32>,
-    print: bool,
+    PostOptions { fee_rate, print }: PostOptions,
 ) -> anyhow::Result<()> {
     let params = shell.chain()?;
     let window = params.genesis().forced_window;
@@ -84,7 +83,48 @@ pub(super) fn claim(
         json!({ "outpoint": outpoint, "commit": commit, "reveal": reveal, "sent": !print, "window": window });
     shell.answer(&value, || {
         println!("claim of deposit {outpoint}");
-        list(&posted, (print, window));
+        list(&posted, print);
+        say_due(window);
+    });
+    Ok(())
+}
+
+/// `tacit wallet raise-fee`.
+pub(super) fn raise(
+    shell: &Shell<'_>,
+    query: WithdrawalQuery,
+    max: Amount,
+    PostOptions { fee_rate, print }: PostOptions,
+) -> anyhow::Result<()> {
+    let params = shell.chain()?;
+    let depth = params.genesis().finality_depth;
+    let given = given_rate(fee_rate)?;
+    let mut wallet = shell.open(params)?;
+    let node = shell.client()?;
+    shell.sync(&mut wallet, &node).map_err(say)?;
+    let rate = rate(&node, given)?;
+    let raised = wallet
+        .raise_fee(&node, query, max, (rate, !print), &mut OsRng)
+        .map_err(say)?;
+    let Raised {
+        withdrawal, posted, ..
+    } = &raised;
+    let [commit, reveal] = [&posted.commit, &posted.reveal].map(transaction);
+    let value = json!({
+        "index": withdrawal.index,
+        "txid": withdrawal.txid.to_string(),
+        "before": withdrawal.max_l1_fee,
+        "maxL1Fee": raised.max,
+        "commit": commit,
+        "reveal": reveal,
+        "sent": !print,
+        "depth": depth,
+    });
+    shell.answer(&value, || {
+        let (index, before) = (withdrawal.index, withdrawal.max_l1_fee);
+        println!("of withdrawal {index} miners may take {} instead of {before}", raised.max);
+        list(posted, print);
+        println!("it is in force when the reveal's block is {depth} deep; `tacit wallet withdrawal` says how far it is");
     });
     Ok(())
 }
@@ -113,8 +153,8 @@ fn transaction(tx: &Transaction) -> Value {
     json!({ "txid": tx.compute_txid(), "hex": serialize_hex(tx) })
 }
 
-/// The transactions for people, and when a batch has to honour the request.
-fn list(posted: &Posted, (print, window): (bool, u16)) {
+/// The transactions for people.
+fn list(posted: &Posted, print: bool) {
     for (name, tx) in [("commit", &posted.commit), ("reveal", &posted.reveal)] {
         if print {
             println!("{name}, to be sent in this order:\n{}", serialize_hex(tx));
@@ -122,6 +162,10 @@ fn list(posted: &Posted, (print, window): (bool, u16)) {
             println!("{name} {} sent to Bitcoin", tx.compute_txid());
         }
     }
+}
+
+/// When a batch has to honour a request.
+fn say_due(window: u16) {
     println!(
         "it is due {window} blocks after the reveal's block: no batch on an anchor from then on is valid without it"
     );
@@ -144,7 +188,8 @@ fn report(shell: &Shell<'_>, forced: &Forced, posted: &Posted, (print, window): 
             "{} leave by transfer {} for a fee of {}",
             forced.amount, forced.txid, forced.fee
         );
-        list(posted, (print, window));
+        list(posted, print);
+        say_due(window);
         println!("`tacit wallet withdrawal` says how far it is");
     });
 }

@@ -3,7 +3,6 @@
 use rand::rngs::OsRng;
 use serde_json::{Value, json};
 use tacit_protocol::field;
-use tacit_protocol::transfer::TransferId;
 use tacit_wallet::api::{
     ApiError, NodeApi, TransferStatus, WithdrawalQuery, WithdrawalState, WithdrawalStatus,
 };
@@ -232,15 +231,20 @@ pub(super) fn fee_key(shell: &Shell<'_>) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Reads which withdrawal is meant: its number, or the transfer that ordered it.
+pub(super) fn query(text: &str) -> Result<WithdrawalQuery, String> {
+    let number = text.parse().map(WithdrawalQuery::Index);
+    number.or_else(|_| text.parse().map(WithdrawalQuery::Txid)).map_err(|_| {
+        format!("{text:?} is neither a withdrawal's number nor the identifier of a transfer; `history` lists them")
+    })
+}
+
 /// `tacit wallet withdrawal`.
-pub(super) fn withdrawal(shell: &Shell<'_>, txid: &str) -> anyhow::Result<()> {
-    let id: TransferId = txid
-        .parse()
-        .map_err(|error| say(format!("{txid:?} is no transfer's identifier: {error}")))?;
+pub(super) fn withdrawal(shell: &Shell<'_>, query: WithdrawalQuery) -> anyhow::Result<()> {
     let node = shell.client()?;
-    let found = node.withdrawal_status(WithdrawalQuery::Txid(id));
+    let found = node.withdrawal_status(query);
     // It gets its number with its batch; before that only the transfer is known.
-    if matches!(found, Err(ApiError::NotFound { .. }))
+    if let (Err(ApiError::NotFound { .. }), WithdrawalQuery::Txid(id)) = (&found, query)
         && node.transfer_status(id).map_err(say)? == TransferStatus::Pending
     {
         shell.answer(
@@ -265,7 +269,8 @@ fn print_withdrawal(found: &WithdrawalStatus) {
         }
         WithdrawalState::Eligible => println!("it is paid with the next vault transaction"),
         WithdrawalState::Held { share } => println!(
-            "it waits: its share of the miner's fee would be {share}, its limit is {}",
+            "it waits: its share of the miner's fee would be {share}, its limit is {}; `tacit wallet raise-fee` raises \
+             the limit",
             found.max_l1_fee
         ),
         WithdrawalState::Paid {
@@ -277,6 +282,12 @@ fn print_withdrawal(found: &WithdrawalStatus) {
             let place = height.map_or("no block yet".to_owned(), |height| format!("block {height}"));
             println!("{amount} are paid by {txid}:{vout}, in {place}");
         }
+    }
+    if let Some(raise) = &found.raise {
+        println!(
+            "a raise of its limit from {} to {} stands in block {} and is in force from block {} on",
+            found.max_l1_fee, raise.max_l1_fee, raise.height, raise.counts_at
+        );
     }
 }
 

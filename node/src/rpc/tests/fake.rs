@@ -9,13 +9,13 @@ use tacit_protocol::batch::BatchShape;
 use tacit_protocol::note::Commitment;
 use tacit_protocol::peg::FeeRate;
 use tacit_protocol::state::State;
-use tacit_protocol::testing::{keypair, nullifier, outpoint, params, transfer};
+use tacit_protocol::testing::{keypair, nullifier, outpoint, params, transfer, x_only};
 use tacit_protocol::transfer::{Transfer, TransferId};
 use tacit_protocol::{Amount, F, Network};
 use tacit_wallet::api::{
     Anchored, ApiError, BatchDetails, BatchSummary, BridgeStatus, CompactBatch, CompactDeposit,
     CompactTransfer, DepositDetails, DepositStatus, ExitDetails, FederationStatus, FeeEstimate, FoundDeposit,
-    NodeApi, OfficeStatus, Promise, Queued, Range, Receipt, RegisterDeposit, Role, SignerHealth, Status,
+    NodeApi, OfficeStatus, PendingRaise, Promise, Queued, Range, Receipt, RegisterDeposit, Role, SignerHealth, Status,
     SubtreeRoots, Supply, SyncState, TransferDetails, TransferStatus, VaultActivity, WithdrawalQuery,
     WithdrawalState, WithdrawalStatus,
 };
@@ -172,6 +172,12 @@ pub(super) fn withdrawal() -> WithdrawalStatus {
         amount: sats(50_000),
         script: ScriptBuf::from_bytes(vec![0, 20]),
         max_l1_fee: sats(700),
+        key: x_only(6),
+        raise: Some(PendingRaise {
+            max_l1_fee: sats(900),
+            height: 120,
+            counts_at: 126,
+        }),
         status: WithdrawalState::Paid {
             txid: txid(8),
             vout: 2,

@@ -7,7 +7,7 @@ use bitcoin::{ScriptBuf, Sequence, Transaction, TxIn, TxOut, Witness};
 use super::*;
 use crate::envelope::MAX_PAYLOAD;
 use crate::peg::anchor::single_leaf;
-use crate::peg::fixture::{exit_script, key, key_script, outpoint, sats, txout};
+use crate::peg::fixture::{exit_script, key, key_script, keypair, outpoint, sats, txout};
 use crate::testing;
 
 fn transfer(expiry: u32) -> Transfer {
@@ -25,10 +25,12 @@ fn claim() -> ForcedClaim {
     }
 }
 
-fn both() -> [ForcedRequest; 2] {
+fn all() -> [ForcedRequest; 3] {
+    let chain = testing::params().chain_id();
     [
         ForcedRequest::Transfer(Box::new(transfer(FORCED_EXPIRY))),
         ForcedRequest::Claim(claim()),
+        ForcedRequest::Raise(FeeRaise::sign(chain, 4, sats(950), &keypair(6), &[3; 32])),
     ]
 }
 
@@ -77,8 +79,8 @@ fn bodies_of_requests_are_as_documented_and_come_back() {
     assert_eq!(body[32..36], 7u32.to_le_bytes());
     assert_eq!(body[36], 9);
     assert_eq!(body[68..], key(8).serialize());
-    assert_eq!(both()[0].body(), transfer(FORCED_EXPIRY).encode());
-    for request in both() {
+    assert_eq!(all()[0].body(), transfer(FORCED_EXPIRY).encode());
+    for request in all() {
         let read = ForcedRequest::read(request.kind(), &request.body()).unwrap();
         assert_eq!(read, Some(request));
     }
@@ -87,7 +89,7 @@ fn bodies_of_requests_are_as_documented_and_come_back() {
 
 #[test]
 fn bodies_that_are_not_canonical_are_refused() {
-    for request in both() {
+    for request in all() {
         let body = request.body();
         assert!(ForcedRequest::read(request.kind(), &body[..body.len() - 1]).is_err());
         let longer = [&body[..], &[0]].concat();
@@ -106,14 +108,14 @@ fn bodies_that_are_not_canonical_are_refused() {
         ForcedRequest::read(EnvelopeKind::DepositClaim, &off_curve),
         Err(DecodeError::BadPoint("refund key"))
     );
-    for kind in [EnvelopeKind::Anchor, EnvelopeKind::RaiseFee, EnvelopeKind::Epoch] {
+    for kind in [EnvelopeKind::Anchor, EnvelopeKind::Epoch] {
         assert_eq!(ForcedRequest::read(kind, &claim().encode()), Ok(None));
     }
 }
 
 #[test]
 fn requests_are_found_in_every_input_in_order_and_what_is_malformed_is_passed_over() {
-    let [transfer, claim] = both();
+    let [transfer, claim, raise] = all();
     let envelope = |request: &ForcedRequest| request.envelope(key(1)).unwrap().to_script();
     let key_path = TxIn {
         previous_output: outpoint(1),
@@ -133,13 +135,18 @@ fn requests_are_found_in_every_input_in_order_and_what_is_malformed_is_passed_ov
         input(6, &ScriptBuf::from_bytes(damaged), false),
         input(7, &envelope(&transfer), true),
         input(8, &envelope(&transfer), false),
+        input(9, &script(EnvelopeKind::RaiseFee, claim.body()), false),
+        input(10, &envelope(&raise), false),
     ];
-    assert_eq!(found(inputs), [(1, claim), (6, transfer.clone()), (7, transfer)]);
+    assert_eq!(
+        found(inputs),
+        [(1, claim), (6, transfer.clone()), (7, transfer), (9, raise)]
+    );
 }
 
 #[test]
 fn a_request_counts_in_a_tapscript_of_a_taproot_output_only() {
-    let script = both()[0].envelope(key(1)).unwrap().to_script();
+    let script = all()[0].envelope(key(1)).unwrap().to_script();
     let (spend, _) = input(1, &script, false);
     assert_eq!(found(vec![(spend.clone(), txout(1_000, script.to_p2wsh()))]), []);
     let mut other_leaf = spend.witness.to_vec();
@@ -151,6 +158,8 @@ fn a_request_counts_in_a_tapscript_of_a_taproot_output_only() {
 
 #[test]
 fn a_long_body_is_no_request_whatever_it_holds() {
-    let longest = script(EnvelopeKind::ForcedTransfer, vec![7; MAX_PAYLOAD]);
-    assert_eq!(found(vec![input(1, &longest, false)]), []);
+    for kind in [EnvelopeKind::ForcedTransfer, EnvelopeKind::RaiseFee] {
+        let longest = script(kind, vec![7; MAX_PAYLOAD]);
+        assert_eq!(found(vec![input(1, &longest, false)]), []);
+    }
 }

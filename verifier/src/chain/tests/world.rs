@@ -413,9 +413,14 @@ pub(super) fn claim(sweep: u32, tag: u8) -> DepositClaim {
 
 /// An exit of `amount` to a P2WPKH script.
 pub(super) fn exit(amount: u64) -> Exit {
+    limited(amount, 1_000)
+}
+
+/// The same with another limit of the fee share.
+pub(super) fn limited(amount: u64, limit: u64) -> Exit {
     let script = ScriptBuf::from_bytes([&[0, 20][..], &[8; 20]].concat());
     let script = ExitScript::new(script).expect("P2WPKH");
-    Exit::new(sats(amount), script, sats(1_000), testing::x_only(6)).expect("above dust")
+    Exit::new(sats(amount), script, sats(limit), testing::x_only(6)).expect("above dust")
 }
 
 pub(super) fn input(previous_output: OutPoint, witness: Witness) -> TxIn {
