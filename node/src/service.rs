@@ -15,9 +15,9 @@ use tacit_sequencer::Store;
 use tacit_verifier::Rules;
 use tacit_verifier::chain::table;
 use tacit_wallet::api::{
-    ApiError, BatchDetails, BatchSummary, BridgeStatus, CompactBatch, DepositStatus, FeeEstimate,
-    FoundDeposit, MAX_COMPACT, MAX_RANGE, MAX_SCRIPTS, NodeApi, Range, Receipt, RegisterDeposit, Role,
-    Status, SubtreeRoots, Supply, SyncState, TransferStatus, WithdrawalQuery, WithdrawalStatus,
+    ApiError, BatchDetails, BatchReserves, BatchSummary, BridgeStatus, CompactBatch, DepositStatus,
+    FeeEstimate, FoundDeposit, MAX_COMPACT, MAX_RANGE, MAX_SCRIPTS, NodeApi, Range, Receipt, RegisterDeposit,
+    Role, Status, SubtreeRoots, Supply, SyncState, TransferStatus, WithdrawalQuery, WithdrawalStatus,
 };
 
 pub mod deposits;
@@ -272,6 +272,14 @@ impl NodeApi for Service {
 
     fn supply(&self) -> Result<Supply, ApiError> {
         views::supply(&*self.store, self.rules.params())
+    }
+
+    fn reserves(&self, range: Range) -> Result<Vec<BatchReserves>, ApiError> {
+        let last = range.from.saturating_add(range.limit.min(MAX_RANGE));
+        let last = last.min(self.anchored_tip()? + 1);
+        (range.from..last)
+            .map(|n| views::batch_reserves(&*self.store, n))
+            .collect()
     }
 
     fn find_deposits(&self, scripts: &[ScriptBuf]) -> Result<Vec<FoundDeposit>, ApiError> {

@@ -28,7 +28,7 @@ use thiserror::Error;
 
 use crate::admission::Refusals;
 use crate::config::Config;
-use crate::deposits::{Registrations, Uncredited};
+use crate::deposits::Registrations;
 use crate::halt::Halt;
 use crate::mempool::Mempool;
 use crate::record::DropReason;
@@ -118,7 +118,6 @@ pub struct Sequencer {
     mempool: Mempool,
     refusals: Refusals,
     pending: Pending,
-    uncredited: Uncredited,
     halt: Option<Halt>,
     /// Transfers in sealed batches that a halt keeps from being anchored.
     held: HashMap<TransferId, u32>,
@@ -174,7 +173,6 @@ impl Sequencer {
             mempool: Mempool::new(policy.max_transfers, policy.max_bytes),
             refusals: Refusals::new(policy.max_refusals),
             pending: Pending::default(),
-            uncredited: Uncredited::default(),
             halt: None,
             held: HashMap::new(),
             synced: false,

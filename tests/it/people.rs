@@ -11,7 +11,7 @@ use tacit_protocol::Amount;
 use tacit_protocol::encryption::MemoText;
 use tacit_protocol::transfer::{Transfer, TransferId};
 use tacit_wallet::api::{
-    ApiError, BatchDetails, BatchSummary, BridgeStatus, CompactBatch, DepositStatus, FeeEstimate,
+    ApiError, BatchDetails, BatchReserves, BatchSummary, BridgeStatus, CompactBatch, DepositStatus, FeeEstimate,
     FoundDeposit, NodeApi, Range, Receipt, RegisterDeposit, Status, SubtreeRoots, Supply, TransferStatus,
     WithdrawalQuery, WithdrawalStatus,
 };
@@ -240,6 +240,9 @@ impl NodeApi for Catcher<'_> {
     }
     fn supply(&self) -> Result<Supply, ApiError> {
         self.inner.supply()
+    }
+    fn reserves(&self, range: Range) -> Result<Vec<BatchReserves>, ApiError> {
+        self.inner.reserves(range)
     }
     fn find_deposits(&self, scripts: &[ScriptBuf]) -> Result<Vec<FoundDeposit>, ApiError> {
         self.inner.find_deposits(scripts)

@@ -15,7 +15,7 @@ use tacit_protocol::transfer::TransferId;
 use thiserror::Error;
 
 use crate::chain::forced::Position;
-use crate::chain::{records, table};
+use crate::chain::{records, reserves, table};
 use crate::groth16::{self, Proof};
 use crate::rules::Rules;
 use crate::transfer::{TransferError, verify_transfers};
@@ -279,6 +279,7 @@ pub fn verify(
     let digest = data.digest(rules.params().chain_id().to_field(), &roots);
     groth16::verify(key, &[before, after, digest], &proof).map_err(|_| BatchError::Proof)?;
     record(kv, &batch, &data, &ids, place)?;
+    reserves::after_batch(kv, rules.params(), &data)?;
     walk.settle(kv, data.number);
     Ok(VerifiedBatch {
         batch,
@@ -288,8 +289,9 @@ pub fn verify(
     })
 }
 
-/// Writes what a batch does besides the trees. The sequencer calls it for batches of its own that
-/// are not proven yet, on an overlay that is never committed to the canonical store.
+/// Writes what a batch does besides the trees and the books. The sequencer calls it for batches of its own
+/// that are not proven yet, on an overlay that is never committed to the canonical store; it keeps no books of
+/// them, since the vault goes on beneath.
 ///
 /// # Errors
 /// [`KvError`] if the view fails.

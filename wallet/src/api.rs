@@ -20,8 +20,8 @@ pub use bridge::{BridgeStatus, FederationStatus, Queued, SignerHealth, VaultActi
 pub use compact::{Anchored, CompactBatch, CompactDeposit, CompactError, CompactTransfer};
 pub use error::ApiError;
 pub use peg::{
-    Broadcast, DepositQuery, DepositStatus, FindDeposits, FoundDeposit, RegisterDeposit, Supply,
-    WithdrawalQuery, WithdrawalState, WithdrawalStatus,
+    BatchReserves, Broadcast, DepositQuery, DepositStatus, FindDeposits, FoundDeposit, RegisterDeposit,
+    Supply, WithdrawalQuery, WithdrawalState, WithdrawalStatus,
 };
 pub use receipt::{Promise, Receipt};
 pub use types::{
@@ -59,6 +59,8 @@ pub mod method {
     pub const WITHDRAWAL_STATUS: &str = "withdrawalStatus";
     /// No parameters; answers [`super::Supply`].
     pub const SUPPLY: &str = "supply";
+    /// [`super::Range`]; answers a list of [`super::BatchReserves`].
+    pub const RESERVES: &str = "reserves";
     /// [`super::FindDeposits`]; answers a list of [`super::FoundDeposit`].
     pub const FIND_DEPOSITS: &str = "findDeposits";
     /// [`super::Broadcast`]; answers the Bitcoin transaction's identifier as a string.
@@ -71,7 +73,7 @@ pub mod method {
     pub const UNSUBSCRIBE_BATCHES: &str = "unsubscribeBatches";
 }
 
-/// The most batches a node answers with in one call of `batches` or `noteSubtreeRoots`.
+/// The most batches a node answers with in one call of `batches`, `noteSubtreeRoots` or `reserves`.
 pub const MAX_RANGE: u32 = 1_024;
 /// The most batches a node answers with in one call of `compact`.
 pub const MAX_COMPACT: u32 = 64;
@@ -165,6 +167,13 @@ pub trait NodeApi {
     /// # Errors
     /// [`ApiError`].
     fn supply(&self) -> Result<Supply, ApiError>;
+
+    /// What the vault held and owed right after consecutive batches that Bitcoin shows; after genesis as
+    /// number 0.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    fn reserves(&self, range: Range) -> Result<Vec<BatchReserves>, ApiError>;
 
     /// Confirmed outputs that pay to any of these scripts: the unspent ones, and those the node saw
     /// since genesis. At most [`MAX_SCRIPTS`] scripts.

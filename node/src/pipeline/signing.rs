@@ -201,7 +201,7 @@ impl Member {
             Arc::clone(&self.store),
             Arc::clone(&self.rules),
             watcher,
-        );
+        )?;
         let ledger = config.data_dir.join("nonces.ledger");
         let ledger = Ledger::open(&ledger).with_context(|| format!("cannot open {}", ledger.display()))?;
         Ok(SignerDesk {

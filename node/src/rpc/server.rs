@@ -241,6 +241,7 @@ fn methods(handler: Handler, batches: broadcast::Sender<BatchSummary>) -> anyhow
     with(m, method::NOTE_SUBTREE_ROOTS, |api, p: Range| {
         api.note_subtree_roots(p)
     })?;
+    with(m, method::RESERVES, |api, p: Range| api.reserves(p))?;
     with(m, method::REGISTER_DEPOSIT, |api, p: RegisterDeposit| {
         api.register_deposit(&p)
     })?;

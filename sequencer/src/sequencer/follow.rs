@@ -95,8 +95,6 @@ impl Sequencer {
         if self.halt.is_none() {
             changes.resealed_from = self.pending.first_left_out(&self.rules, canonical)?;
         }
-        self.uncredited
-            .refresh(canonical, fresh || cursor.height <= self.height)?;
         self.oldest_anchor = oldest_anchor(
             canonical,
             tip.batch,

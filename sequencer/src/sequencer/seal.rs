@@ -8,7 +8,7 @@ use tacit_protocol::tree::BATCH_LIMIT;
 use super::{Sequencer, SequencerError, Tick};
 use crate::batch_builder::{Draft, Sources, draft, largest};
 use crate::config::Time;
-use crate::deposits::Creditable;
+use crate::deposits::{Creditable, creditable};
 use crate::forced::Forced;
 use crate::record::DropReason;
 use crate::state::PendingBatch;
@@ -58,7 +58,7 @@ impl Sequencer {
         if tip.batch + 1 >= BATCH_LIMIT {
             return Ok(false);
         }
-        let deposits = self.uncredited.creditable(
+        let deposits = creditable(
             &view,
             self.rules.params().genesis(),
             self.height,

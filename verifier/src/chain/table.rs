@@ -17,6 +17,10 @@ use super::records::{
 };
 use tacit_protocol::field;
 
+mod books;
+
+pub use books::{books, owed, paid_above, put_books, put_owed, sweeps_to, uncredited, unpaid};
+
 const CURSOR: &[u8] = b"C";
 const ANCHOR_TIP: &[u8] = b"P";
 const VAULT_TIP: &[u8] = b"Q";
@@ -226,9 +230,10 @@ pub fn sweeps(kv: &dyn KvRead, from: u64, limit: usize) -> Result<Vec<(u64, Swep
     rows(kv, SWEEPS, from, limit)
 }
 
-/// Writes a swept deposit.
+/// Writes a swept deposit and what is looked up by it.
 pub fn put_swept(kv: &mut Overlay<'_>, index: u32, swept: &Swept) {
     kv.put(numbered(SWEEPS, u64::from(index)), swept.encode());
+    books::index_swept(kv, index, swept);
     kv.put(outpoint_key(&swept.outpoint), index.to_le_bytes().to_vec());
 }
 
@@ -278,9 +283,10 @@ pub fn withdrawals(kv: &dyn KvRead, from: u64, limit: usize) -> Result<Vec<(u64,
     rows(kv, WITHDRAWALS, from, limit)
 }
 
-/// Writes a withdrawal under its index.
+/// Writes a withdrawal under its index, and what is looked up by it.
 pub fn put_withdrawal(kv: &mut Overlay<'_>, index: u64, withdrawal: &Withdrawal) {
     kv.put(numbered(WITHDRAWALS, index), withdrawal.encode());
+    books::index_withdrawal(kv, index, withdrawal);
 }
 
 /// Appends a withdrawal and returns its index.
@@ -455,13 +461,9 @@ pub fn settled_claim(kv: &dyn KvRead, position: Position) -> Result<Option<Settl
     get_decoded(kv, &placed(SETTLED_CLAIMS, position))
 }
 
-/// Whether `key` is that of a request that waits, which anybody can cause to be written.
-pub(super) fn is_request(key: &[u8]) -> bool {
-    let prefix = key.first();
-    matches!(
-        prefix,
-        Some(&(FORCED_TRANSFERS | FORCED_CLAIMS | WAITING_NULLIFIERS | WAITING_SWEEPS))
-    )
+/// Whether `key` is that of the anchor tip or the vault tip, one of which everything moves that moves money.
+pub(super) fn is_tip(key: &[u8]) -> bool {
+    [ANCHOR_TIP, VAULT_TIP].contains(&key)
 }
 
 /// The delta that takes the block at `height` back.

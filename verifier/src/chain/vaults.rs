@@ -10,7 +10,7 @@ use tacit_protocol::peg::vault::VaultEffects;
 use tacit_protocol::peg::{TxInput, VaultContext, VaultTip, WithdrawalView, check_vault_tx};
 
 use super::records::{Fault, Payout, Place, Swept, Tip, VaultRecord};
-use super::{require_tip, table};
+use super::{require_tip, reserves, table};
 
 /// The vault as the state of a follower shows it at some height.
 pub struct VaultStateView<'a> {
@@ -135,6 +135,7 @@ fn apply(
         });
         table::put_withdrawal(kv, paid.index, &withdrawal);
     }
+    reserves::after_vault(kv, effects, after_fault)?;
     let tip = effects.new_tip;
     let script_pubkey = params.genesis().vault_keys().script_pubkey();
     let txout = TxOut {

@@ -193,6 +193,12 @@ impl NodeApi for MemoryNode {
         })
     }
 
+    fn reserves(&self, _range: Range) -> Result<Vec<BatchReserves>, ApiError> {
+        Err(ApiError::NotFound {
+            what: "reserves".into(),
+        })
+    }
+
     fn find_deposits(&self, scripts: &[ScriptBuf]) -> Result<Vec<FoundDeposit>, ApiError> {
         assert!(scripts.len() <= MAX_SCRIPTS);
         let inner = self.inner.borrow();

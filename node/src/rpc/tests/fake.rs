@@ -13,11 +13,11 @@ use tacit_protocol::testing::{keypair, nullifier, outpoint, params, transfer};
 use tacit_protocol::transfer::{Transfer, TransferId};
 use tacit_protocol::{Amount, F, Network};
 use tacit_wallet::api::{
-    Anchored, ApiError, BatchDetails, BatchSummary, BridgeStatus, CompactBatch, CompactDeposit,
-    CompactTransfer, DepositDetails, DepositStatus, ExitDetails, FederationStatus, FeeEstimate, FoundDeposit,
-    NodeApi, Promise, Queued, Range, Receipt, RegisterDeposit, Role, SignerHealth, Status, SubtreeRoots,
-    Supply, SyncState, TransferDetails, TransferStatus, VaultActivity, WithdrawalQuery, WithdrawalState,
-    WithdrawalStatus,
+    Anchored, ApiError, BatchDetails, BatchReserves, BatchSummary, BridgeStatus, CompactBatch,
+    CompactDeposit, CompactTransfer, DepositDetails, DepositStatus, ExitDetails, FederationStatus,
+    FeeEstimate, FoundDeposit, NodeApi, Promise, Queued, Range, Receipt, RegisterDeposit, Role, SignerHealth,
+    Status, SubtreeRoots, Supply, SyncState, TransferDetails, TransferStatus, VaultActivity, WithdrawalQuery,
+    WithdrawalState, WithdrawalStatus,
 };
 
 /// The fake node.
@@ -187,11 +187,30 @@ pub(super) fn supply() -> Supply {
         vault: outpoint(3),
         vault_amount: sats(2),
         pending_deposits: sats(3),
+        pending_deposit_count: 7,
         pending_withdrawals: sats(4),
+        pending_withdrawal_count: 8,
         surplus: sats(5),
         gap: sats(6),
         fault: Some("tx: rule".into()),
     }
+}
+
+pub(super) fn reserves() -> Vec<BatchReserves> {
+    let at = |batch, anchored| BatchReserves {
+        batch,
+        anchored,
+        supply: sats(1),
+        vault: outpoint(3),
+        vault_amount: sats(2),
+        pending_deposits: sats(3),
+        pending_deposit_count: 4,
+        pending_withdrawals: sats(5),
+        pending_withdrawal_count: 6,
+        surplus: sats(7),
+        gap: sats(8),
+    };
+    vec![at(0, None), at(1, Some(anchored()))]
 }
 
 pub(super) fn found() -> Vec<FoundDeposit> {
@@ -337,6 +356,10 @@ impl NodeApi for Fake {
 
     fn supply(&self) -> Result<Supply, ApiError> {
         self.give("supply".into(), supply())
+    }
+
+    fn reserves(&self, given: Range) -> Result<Vec<BatchReserves>, ApiError> {
+        self.give(format!("reserves {given:?}"), reserves())
     }
 
     fn find_deposits(&self, given: &[ScriptBuf]) -> Result<Vec<FoundDeposit>, ApiError> {

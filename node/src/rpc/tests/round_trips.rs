@@ -66,6 +66,9 @@ fn every_method_of_the_peg_round_trips() {
         assert_eq!(served.last_asked(), format!("withdrawalStatus {query:?}"));
     }
     assert_eq!(node.supply().unwrap(), fake::supply());
+    let range = Range { from: 0, limit: 2 };
+    assert_eq!(node.reserves(range).unwrap(), fake::reserves());
+    assert_eq!(served.last_asked(), format!("reserves {range:?}"));
     let scripts = [fake::found()[0].script.clone()];
     assert_eq!(node.find_deposits(&scripts).unwrap(), fake::found());
     assert_eq!(served.last_asked(), format!("findDeposits {scripts:?}"));

@@ -450,6 +450,9 @@ fn a_request_moves_no_money_and_is_no_reason_to_halt_over_a_reorganisation() {
     let anchor = chain.empty_anchor();
     chain.mine(vec![anchor]);
     assert!(moved(&chain), "the tip");
+    let sweep = chain.sweep(&[3]);
+    chain.mine(vec![sweep]);
+    assert!(moved(&chain), "the vault");
 }
 
 #[test]
