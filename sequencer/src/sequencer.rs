@@ -29,6 +29,7 @@ use thiserror::Error;
 use crate::admission::Refusals;
 use crate::config::Config;
 use crate::deposits::Registrations;
+use crate::forced::Forced;
 use crate::halt::Halt;
 use crate::mempool::Mempool;
 use crate::record::DropReason;
@@ -118,6 +119,8 @@ pub struct Sequencer {
     mempool: Mempool,
     refusals: Refusals,
     pending: Pending,
+    /// The requests that the next batch begins with, until a block or a batch changes them.
+    forced: Option<Arc<Forced>>,
     halt: Option<Halt>,
     /// Transfers in sealed batches that a halt keeps from being anchored.
     held: HashMap<TransferId, u32>,
@@ -173,6 +176,7 @@ impl Sequencer {
             mempool: Mempool::new(policy.max_transfers, policy.max_bytes),
             refusals: Refusals::new(policy.max_refusals),
             pending: Pending::default(),
+            forced: None,
             halt: None,
             held: HashMap::new(),
             synced: false,

@@ -78,6 +78,19 @@ pub enum BatchError {
         /// Where it was posted.
         position: Position,
     },
+    /// The batch is smaller than it could be, and requests that are due have to wait for the next one.
+    #[error(
+        "a batch of {shape} has no room for all {queue} requests that are due; it has to be of the largest \
+         shape, {required}"
+    )]
+    SmallShape {
+        /// The queue in which some are left.
+        queue: due::Queue,
+        /// The circuit of its shape.
+        shape: &'static str,
+        /// The circuit of the shape that it has to have.
+        required: &'static str,
+    },
     /// The state transition fails.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
@@ -268,7 +281,7 @@ pub fn verify(
         .map(crate::transfer::VerifiedTransfer::id)
         .collect();
     let walk = due::walk(rules, kv, batch.shape, due_until, due::LOOK)?;
-    walk.check(&batch, &ids)?;
+    walk.check(rules, &batch, &ids)?;
     let before = ledger::tip(kv)?.commitment();
     let state = ledger::apply(kv, &data)?;
     let after = state.commitment();

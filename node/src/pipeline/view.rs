@@ -173,11 +173,10 @@ impl SignerView for StateView {
     fn paid_out(&self, blocks: u32) -> Result<Amount, ViewError> {
         let since = self.height()?.saturating_sub(blocks);
         let rows = table::paid_above(&*self.store, since).map_err(|e| failed(&e))?;
-        let left = rows.iter().filter_map(|(_, withdrawal)| {
-            let paid = withdrawal.paid.as_ref()?;
-            Some(withdrawal.exit.amount().checked_sub(paid.share))
+        let share = |paid: &Withdrawal| paid.paid.map_or(Amount::ZERO, |paid| paid.share);
+        let sum = rows.iter().try_fold(Amount::ZERO, |sum, (_, paid)| {
+            sum.checked_add(paid.exit.amount().checked_sub(share(paid))?)
         });
-        let sum = left.fold(Some(Amount::ZERO), |sum, left| sum?.checked_add(left?));
         sum.ok_or_else(|| ViewError("the sum of the payouts overflows".into()))
     }
 }

@@ -45,6 +45,7 @@ impl Sequencer {
 
     /// Brings memory in line with the canonical state. With `fresh` nothing in memory is trusted.
     pub(super) fn reconcile(&mut self, fresh: bool) -> Result<Changes, KvError> {
+        self.forced = None;
         let store = Arc::clone(&self.store);
         let canonical: &dyn KvRead = &*store;
         let cursor = chain_table::cursor(canonical)?.ok_or_else(|| KvError::corrupt(b"C", "no cursor"))?;

@@ -1,5 +1,7 @@
 //! Sealing: the next batch is chosen, applied to a view, written down, and never changes again.
 
+use std::sync::Arc;
+
 use tacit_protocol::kv::Delta;
 use tacit_protocol::ledger;
 use tacit_protocol::transfer::TransferId;
@@ -68,8 +70,7 @@ impl Sequencer {
         if !deposits.is_empty() {
             self.deposit_seen.get_or_insert(now);
         }
-        let shape = largest(&self.shapes);
-        let forced = Forced::find(&self.rules, &self.view(), self.height, shape)?;
+        let forced = self.next_forced()?;
         if forced.is_empty() && !self.is_due(&deposits, now) {
             return Ok(false);
         }
@@ -94,6 +95,18 @@ impl Sequencer {
             None => None,
         };
         self.write_and_keep(batch, &taken, &dropped, report)
+    }
+
+    /// The requests that the next batch begins with. The walk over the queue may be long, so its outcome is
+    /// kept until a block or a batch changes it.
+    fn next_forced(&mut self) -> Result<Arc<Forced>, SequencerError> {
+        if let Some(known) = &self.forced {
+            return Ok(Arc::clone(known));
+        }
+        let shape = largest(&self.shapes);
+        let found = Arc::new(Forced::find(&self.rules, &self.view(), self.height, shape)?);
+        self.forced = Some(Arc::clone(&found));
+        Ok(found)
     }
 
     fn is_due(&self, deposits: &[Creditable], now: Time) -> bool {
@@ -136,6 +149,7 @@ impl Sequencer {
         report.sealed.push(batch.number());
         tracing::info!(batch = batch.number(), transfers = taken.len(), "sealed");
         self.pending.push(batch);
+        self.forced = None;
         self.deposit_seen = None;
         Ok(true)
     }
