@@ -16,11 +16,13 @@ use tacit_verifier::Rules;
 use tacit_verifier::chain::table;
 use tacit_wallet::api::{
     ApiError, BatchDetails, BatchReserves, BatchSummary, BridgeStatus, CompactBatch, DepositStatus,
-    FeeEstimate, FoundDeposit, MAX_COMPACT, MAX_RANGE, MAX_SCRIPTS, NodeApi, Range, Receipt, RegisterDeposit,
-    Role, Status, SubtreeRoots, Supply, SyncState, TransferStatus, WithdrawalQuery, WithdrawalStatus,
+    FeeEstimate, ForcedPage, ForcedQuery, ForcedRange, ForcedRequestStatus, FoundDeposit, MAX_COMPACT,
+    MAX_RANGE, MAX_SCRIPTS, NodeApi, Range, Receipt, RegisterDeposit, Role, Status, SubtreeRoots, Supply,
+    SyncState, TransferStatus, WithdrawalQuery, WithdrawalStatus,
 };
 
 pub mod deposits;
+mod forced;
 pub mod views;
 
 /// What only a sequencer can answer; a full node passes it on.
@@ -272,6 +274,14 @@ impl NodeApi for Service {
 
     fn supply(&self) -> Result<Supply, ApiError> {
         views::supply(&*self.store, self.rules.params())
+    }
+
+    fn forced_requests(&self, range: ForcedRange) -> Result<ForcedPage, ApiError> {
+        forced::page(&*self.store, self.rules.params(), &range)
+    }
+
+    fn forced_status(&self, query: ForcedQuery) -> Result<Vec<ForcedRequestStatus>, ApiError> {
+        forced::status(&*self.store, self.rules.params(), &query)
     }
 
     fn reserves(&self, range: Range) -> Result<Vec<BatchReserves>, ApiError> {

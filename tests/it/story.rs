@@ -29,7 +29,10 @@ fn money_goes_in_moves_privately_and_comes_out_again() -> anyhow::Result<()> {
         report.reserves.supply, owned,
         "what is shielded is what the three wallets hold"
     );
-    assert!(report.reserves.vault >= report.reserves.supply, "the vault covers it");
+    assert!(
+        report.reserves.vault >= report.reserves.supply,
+        "the vault covers it"
+    );
     assert!(
         !report.has_invalid_anchor(),
         "an honest sequencer wrote no invalid anchor"

@@ -4,7 +4,10 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
-use tacit_wallet::api::{BatchReserves, BridgeStatus, NodeApi, Range, Supply};
+use tacit_wallet::api::{
+    BatchReserves, BridgeStatus, ForcedPage, ForcedQueue, ForcedRange, ForcedRequestStatus, ForcedState,
+    ForcedSubject, NodeApi, Range, Supply,
+};
 
 use crate::cli::Global;
 use crate::printable::printable;
@@ -44,6 +47,12 @@ pub enum BridgeAction {
         #[arg(long, value_name = "N", default_value_t = 1_000)]
         limit: u32,
     },
+    /// The forced requests that wait, in the order in which batches have to honour them; any full node answers
+    Forced {
+        /// How many of each queue at most
+        #[arg(long, value_name = "N", default_value_t = 1_000)]
+        limit: usize,
+    },
 }
 
 /// Runs the command.
@@ -70,6 +79,21 @@ pub fn run(args: &BridgeArgs, _: &Global) -> anyhow::Result<ExitCode> {
                 print_reserves(&now, &batches);
             }
         }
+        BridgeAction::Forced { limit } => {
+            let transfers = queue(&node, ForcedQueue::Transfers, limit)?;
+            let deposits = queue(&node, ForcedQueue::Deposits, limit)?;
+            if args.json {
+                let value = json!({ "transfers": transfers, "deposits": deposits });
+                println!("{}", serde_json::to_string_pretty(&value)?);
+            } else {
+                println!(
+                    "anchor     the last one stands in block {}",
+                    transfers.anchor_height
+                );
+                print_queue("transfers", &transfers);
+                print_queue("deposits", &deposits);
+            }
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -86,6 +110,51 @@ fn pages(node: &dyn NodeApi, from: u32, limit: u32) -> anyhow::Result<Vec<BatchR
         }
         found.extend(page);
     }
+}
+
+/// Up to `limit` requests of a queue: a node answers in pages.
+fn queue(node: &dyn NodeApi, queue: ForcedQueue, limit: usize) -> anyhow::Result<ForcedPage> {
+    let ask = |after, have| {
+        let limit = u32::try_from(limit - have).unwrap_or(u32::MAX);
+        node.forced_requests(ForcedRange { queue, after, limit })
+    };
+    let mut found = ask(None, 0)?;
+    while let Some(last) = found.requests.last().filter(|_| found.requests.len() < limit) {
+        let page = ask(Some(last.place), found.requests.len())?;
+        if page.requests.is_empty() {
+            break;
+        }
+        found.requests.extend(page.requests);
+    }
+    Ok(found)
+}
+
+fn print_queue(name: &str, queue: &ForcedPage) {
+    println!("{name:<10} {} waiting", queue.waiting);
+    for request in &queue.requests {
+        println!("           {}", describe(request));
+    }
+}
+
+/// A request in one line.
+pub(super) fn describe(request: &ForcedRequestStatus) -> String {
+    let subject = match request.subject {
+        ForcedSubject::Txid(id) => format!("transfer {id}"),
+        ForcedSubject::Outpoint(outpoint) => format!("deposit {outpoint}"),
+    };
+    let state = match &request.status {
+        ForcedState::Waiting { before, due: true } => format!("due, {before} before it"),
+        ForcedState::Waiting { before, due: false } => format!(
+            "{before} before it, due once an anchor stands in block {} or later",
+            request.due_height
+        ),
+        ForcedState::Honoured { batch } => format!("honoured in batch {batch}"),
+        ForcedState::Dropped { batch, reason } => {
+            format!("dropped in batch {batch}: {}", printable(reason))
+        }
+    };
+    let (place, by) = (request.place, request.posted_by);
+    format!("{subject}, posted in block {} by {by}: {state}", place.height)
 }
 
 fn print_reserves(now: &Supply, batches: &[BatchReserves]) {

@@ -42,12 +42,12 @@ pub(super) fn connect(
                 if let Some(id) = transfer_id(kv, rules, &transfer)? {
                     let transfer = *transfer;
                     let queued = QueuedTransfer { txid, id, transfer };
-                    table::put_forced_transfer(kv, position, &queued);
+                    table::put_forced_transfer(kv, position, &queued)?;
                 }
             }
             ForcedRequest::Claim(claim) => {
                 if let Some(claim) = deposit_claim(kv, rules, &claim, height)? {
-                    table::put_forced_claim(kv, position, &QueuedClaim { txid, claim });
+                    table::put_forced_claim(kv, position, &QueuedClaim { txid, claim })?;
                 }
             }
         }

@@ -18,8 +18,13 @@ use super::records::{
 use tacit_protocol::field;
 
 mod books;
+mod posted;
 
 pub use books::{books, owed, paid_above, put_books, put_owed, sweeps_to, uncredited, unpaid};
+
+pub use posted::{
+    forced_claim, forced_transfer, posted_claims, posted_transfers, waiting_before, waiting_count,
+};
 
 const CURSOR: &[u8] = b"C";
 const ANCHOR_TIP: &[u8] = b"P";
@@ -393,11 +398,20 @@ pub fn is_claim_queued(kv: &dyn KvRead, sweep: u32) -> Result<bool, KvError> {
 }
 
 /// Queues a forced transfer.
-pub fn put_forced_transfer(kv: &mut Overlay<'_>, position: Position, queued: &QueuedTransfer) {
+///
+/// # Errors
+/// [`KvError`] if the view fails.
+pub fn put_forced_transfer(
+    kv: &mut Overlay<'_>,
+    position: Position,
+    queued: &QueuedTransfer,
+) -> Result<(), KvError> {
+    posted::enter_transfer(kv, position, queued)?;
     for nf in &queued.transfer.body.nf {
         kv.put(waiting_nullifier(nf), Vec::new());
     }
     kv.put(placed(FORCED_TRANSFERS, position), queued.encode());
+    Ok(())
 }
 
 /// Forced claims that wait, behind `after` and posted up to height `until`, in order.
@@ -414,9 +428,18 @@ pub fn forced_claims(
 }
 
 /// Queues a forced claim.
-pub fn put_forced_claim(kv: &mut Overlay<'_>, position: Position, queued: &QueuedClaim) {
+///
+/// # Errors
+/// [`KvError`] if the view fails.
+pub fn put_forced_claim(
+    kv: &mut Overlay<'_>,
+    position: Position,
+    queued: &QueuedClaim,
+) -> Result<(), KvError> {
+    posted::enter_claim(kv, position, queued.claim.sweep)?;
     kv.put(waiting_sweep(queued.claim.sweep), Vec::new());
     kv.put(placed(FORCED_CLAIMS, position), queued.encode());
+    Ok(())
 }
 
 /// Takes a forced transfer out of its queue and records what became of it.

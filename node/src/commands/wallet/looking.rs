@@ -5,12 +5,14 @@ use serde_json::{Value, json};
 use tacit_protocol::field;
 use tacit_protocol::transfer::TransferId;
 use tacit_wallet::api::{
-    ApiError, NodeApi, TransferStatus, WithdrawalQuery, WithdrawalState, WithdrawalStatus,
+    ApiError, ForcedQuery, ForcedRequestStatus, NodeApi, TransferStatus, WithdrawalQuery, WithdrawalState,
+    WithdrawalStatus,
 };
 use tacit_wallet::{Entry, EntryState, EventKind, MemoRecord};
 
 use super::shell::{Shell, say};
 use super::{LookArgs, depositing};
+use crate::commands::bridge::describe;
 use crate::printable::printable;
 
 /// `tacit wallet address`.
@@ -238,20 +240,46 @@ pub(super) fn withdrawal(shell: &Shell<'_>, txid: &str) -> anyhow::Result<()> {
         .parse()
         .map_err(|error| say(format!("{txid:?} is no transfer's identifier: {error}")))?;
     let node = shell.client()?;
+    let forced = node.forced_status(ForcedQuery::Txid(id)).map_err(say)?;
     let found = node.withdrawal_status(WithdrawalQuery::Txid(id));
     // It gets its number with its batch; before that only the transfer is known.
     if matches!(found, Err(ApiError::NotFound { .. }))
         && node.transfer_status(id).map_err(say)? == TransferStatus::Pending
     {
         shell.answer(
-            &json!({ "txid": id.to_string(), "status": { "state": "pending" } }),
-            || println!("its transfer waits for a batch"),
+            &json!({ "txid": id.to_string(), "status": { "state": "pending" }, "forced": forced }),
+            || {
+                println!("its transfer waits for a batch");
+                print_forced(&forced);
+            },
+        );
+        return Ok(());
+    }
+    if matches!(found, Err(ApiError::NotFound { .. })) && !forced.is_empty() {
+        shell.answer(
+            &json!({ "txid": id.to_string(), "status": { "state": "forced" }, "forced": forced }),
+            || {
+                println!("its transfer is in no batch");
+                print_forced(&forced);
+            },
         );
         return Ok(());
     }
     let found = found.map_err(say)?;
-    shell.answer(&serde_json::to_value(&found)?, || print_withdrawal(&found));
+    let mut value = serde_json::to_value(&found)?;
+    value["forced"] = json!(forced);
+    shell.answer(&value, || {
+        print_withdrawal(&found);
+        print_forced(&forced);
+    });
     Ok(())
+}
+
+/// A line for each request that was posted on Bitcoin.
+pub(super) fn print_forced(requests: &[ForcedRequestStatus]) {
+    for request in requests {
+        println!("forced: {}", describe(request));
+    }
 }
 
 fn print_withdrawal(found: &WithdrawalStatus) {

@@ -15,9 +15,10 @@ use tacit_protocol::{Amount, F, Network};
 use tacit_wallet::api::{
     Anchored, ApiError, BatchDetails, BatchReserves, BatchSummary, BridgeStatus, CompactBatch,
     CompactDeposit, CompactTransfer, DepositDetails, DepositStatus, ExitDetails, FederationStatus,
-    FeeEstimate, FoundDeposit, NodeApi, Promise, Queued, Range, Receipt, RegisterDeposit, Role, SignerHealth,
-    Status, SubtreeRoots, Supply, SyncState, TransferDetails, TransferStatus, VaultActivity, WithdrawalQuery,
-    WithdrawalState, WithdrawalStatus,
+    FeeEstimate, ForcedPage, ForcedPlace, ForcedQuery, ForcedRange, ForcedRequestStatus, ForcedState,
+    ForcedSubject, FoundDeposit, NodeApi, Promise, Queued, Range, Receipt, RegisterDeposit, Role,
+    SignerHealth, Status, SubtreeRoots, Supply, SyncState, TransferDetails, TransferStatus, VaultActivity,
+    WithdrawalQuery, WithdrawalState, WithdrawalStatus,
 };
 
 /// The fake node.
@@ -196,6 +197,43 @@ pub(super) fn supply() -> Supply {
     }
 }
 
+/// One request of every state.
+pub(super) fn forced() -> Vec<ForcedRequestStatus> {
+    let states = [
+        ForcedState::Waiting { before: 3, due: true },
+        ForcedState::Honoured { batch: 4 },
+        ForcedState::Dropped {
+            batch: 5,
+            reason: "batch 2 did it before".into(),
+        },
+    ];
+    let subjects = [
+        ForcedSubject::Txid(id(2)),
+        ForcedSubject::Txid(id(3)),
+        ForcedSubject::Outpoint(outpoint(6)),
+    ];
+    let request = |(status, subject)| ForcedRequestStatus {
+        place: ForcedPlace {
+            height: 7,
+            transaction: 8,
+            input: 9,
+        },
+        posted_by: txid(5),
+        subject,
+        due_height: 151,
+        status,
+    };
+    states.into_iter().zip(subjects).map(request).collect()
+}
+
+pub(super) fn forced_page() -> ForcedPage {
+    ForcedPage {
+        anchor_height: 120,
+        waiting: 9,
+        requests: forced(),
+    }
+}
+
 pub(super) fn reserves() -> Vec<BatchReserves> {
     let at = |batch, anchored| BatchReserves {
         batch,
@@ -360,6 +398,14 @@ impl NodeApi for Fake {
 
     fn reserves(&self, given: Range) -> Result<Vec<BatchReserves>, ApiError> {
         self.give(format!("reserves {given:?}"), reserves())
+    }
+
+    fn forced_requests(&self, given: ForcedRange) -> Result<ForcedPage, ApiError> {
+        self.give(format!("forcedRequests {given:?}"), forced_page())
+    }
+
+    fn forced_status(&self, given: ForcedQuery) -> Result<Vec<ForcedRequestStatus>, ApiError> {
+        self.give(format!("forcedStatus {given:?}"), forced())
     }
 
     fn find_deposits(&self, given: &[ScriptBuf]) -> Result<Vec<FoundDeposit>, ApiError> {

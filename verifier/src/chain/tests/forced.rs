@@ -12,6 +12,7 @@ use super::world::{Chain, World, claim, exit, world};
 use crate::batch::due::{LOOK, Walk, walk};
 
 mod claims;
+mod queue;
 mod shapes;
 
 use claims::{forced_claim, swept, waiting_claims};
