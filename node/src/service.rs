@@ -15,12 +15,14 @@ use tacit_sequencer::Store;
 use tacit_verifier::Rules;
 use tacit_verifier::chain::table;
 use tacit_wallet::api::{
-    ApiError, BatchDetails, BatchSummary, BridgeStatus, CompactBatch, DepositStatus, FeeEstimate,
-    FoundDeposit, MAX_COMPACT, MAX_RANGE, MAX_SCRIPTS, NodeApi, Range, Receipt, RegisterDeposit, Role,
-    Status, SubtreeRoots, Supply, SyncState, TransferStatus, WithdrawalQuery, WithdrawalStatus,
+    ApiError, BatchDetails, BatchReserves, BatchSummary, BridgeStatus, CompactBatch, DepositStatus,
+    FeeEstimate, ForcedPage, ForcedQuery, ForcedRange, ForcedRequestStatus, FoundDeposit, MAX_COMPACT,
+    MAX_RANGE, MAX_SCRIPTS, NodeApi, Range, Receipt, RegisterDeposit, Role, Status, SubtreeRoots, Supply,
+    SyncState, TransferStatus, WithdrawalQuery, WithdrawalStatus,
 };
 
 pub mod deposits;
+mod forced;
 pub mod views;
 
 /// What only a sequencer can answer; a full node passes it on.
@@ -277,6 +279,22 @@ impl NodeApi for Service {
 
     fn supply(&self) -> Result<Supply, ApiError> {
         views::supply(&*self.store)
+    }
+
+    fn forced_requests(&self, range: ForcedRange) -> Result<ForcedPage, ApiError> {
+        forced::page(&*self.store, self.rules.params(), &range)
+    }
+
+    fn forced_status(&self, query: ForcedQuery) -> Result<Vec<ForcedRequestStatus>, ApiError> {
+        forced::status(&*self.store, self.rules.params(), &query)
+    }
+
+    fn reserves(&self, range: Range) -> Result<Vec<BatchReserves>, ApiError> {
+        let last = range.from.saturating_add(range.limit.min(MAX_RANGE));
+        let last = last.min(self.anchored_tip()? + 1);
+        (range.from..last)
+            .map(|n| views::batch_reserves(&*self.store, n))
+            .collect()
     }
 
     fn find_deposits(&self, scripts: &[ScriptBuf]) -> Result<Vec<FoundDeposit>, ApiError> {

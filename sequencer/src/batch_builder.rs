@@ -3,7 +3,8 @@
 //! Every rule that depends on the state is checked again here, whatever was checked when a transfer
 //! came: the state has moved since. A transfer that broke a rule is dropped with its reason; one
 //! that names an anchor too many waits for the next batch. Forced requests come first, in the order that
-//! the chain's rule walks them. The smallest circuit that fits is taken.
+//! the chain's rule walks them. The smallest circuit that fits is taken, and the largest one while requests
+//! would be left behind.
 
 use std::collections::HashSet;
 
@@ -162,16 +163,7 @@ pub(crate) fn draft(sources: &Sources<'_>, tip: &State) -> Result<Draft, KvError
     if anchors.is_empty() {
         anchors.push(tip.batch);
     }
-    let fits = |shape: &&BatchShape| {
-        transfers.len() <= shape.slots()
-            && deposits.len() <= shape.deposits()
-            && anchors.len() <= shape.anchors()
-    };
-    let shape = *sources
-        .shapes
-        .iter()
-        .find(fits)
-        .expect("the choice fits the largest shape");
+    let shape = choose_shape(sources, transfers.len(), deposits.len(), anchors.len())?;
     let operator = (table::operator(sources.view)? != Some(sources.operator)).then_some(sources.operator);
     let anchors = Batch::pad_anchors(shape, &anchors).expect("the shape fits");
     let state = tip.commitment();
@@ -190,6 +182,27 @@ pub(crate) fn draft(sources: &Sources<'_>, tip: &State) -> Result<Draft, KvError
         targets,
     });
     Ok(draft)
+}
+
+/// The smallest shape with room for so much that leaves no request behind which a larger one would take;
+/// else the largest.
+fn choose_shape(
+    sources: &Sources<'_>,
+    transfers: usize,
+    deposits: usize,
+    anchors: usize,
+) -> Result<BatchShape, KvError> {
+    let largest = largest(sources.shapes);
+    for &shape in sources.shapes {
+        let fits = transfers <= shape.slots() && deposits <= shape.deposits() && anchors <= shape.anchors();
+        let Sources {
+            rules, view, height, ..
+        } = *sources;
+        if fits && shape != largest && !sources.forced.overflow(rules, view, height, shape)? {
+            return Ok(shape);
+        }
+    }
+    Ok(largest)
 }
 
 /// The deposits of the next batch, forced claims first, and what is shielded with them.

@@ -28,7 +28,8 @@ use thiserror::Error;
 
 use crate::admission::Refusals;
 use crate::config::Config;
-use crate::deposits::{Registrations, Uncredited};
+use crate::deposits::Registrations;
+use crate::forced::Forced;
 use crate::halt::Halt;
 use crate::mempool::Mempool;
 use crate::record::DropReason;
@@ -118,7 +119,8 @@ pub struct Sequencer {
     mempool: Mempool,
     refusals: Refusals,
     pending: Pending,
-    uncredited: Uncredited,
+    /// The requests that the next batch begins with, until a block or a batch changes them.
+    forced: Option<Arc<Forced>>,
     halt: Option<Halt>,
     /// Transfers in sealed batches that a halt keeps from being anchored.
     held: HashMap<TransferId, u32>,
@@ -174,7 +176,7 @@ impl Sequencer {
             mempool: Mempool::new(policy.max_transfers, policy.max_bytes),
             refusals: Refusals::new(policy.max_refusals),
             pending: Pending::default(),
-            uncredited: Uncredited::default(),
+            forced: None,
             halt: None,
             held: HashMap::new(),
             synced: false,

@@ -264,7 +264,7 @@ impl Pending {
     }
 
     /// The first batch that the next anchor cannot carry, because it leaves out a forced request that is
-    /// due by now. What is due grows with every anchor, so a batch found once is void for good.
+    /// due by now, or is too small for all that are. What is due grows with every anchor, so a batch found once is void for good.
     ///
     /// # Errors
     /// [`KvError`] if the view fails.
@@ -285,7 +285,7 @@ impl Pending {
         for batch in &self.batches {
             let view = View::new(canonical, &below);
             let walk = walk(rules, &view, batch.sealed.batch.shape, Some(until), LOOK)?;
-            if walk.check(&batch.sealed.batch, &batch.ids).is_err() {
+            if walk.check(rules, &batch.sealed.batch, &batch.ids).is_err() {
                 return Ok(Some(batch.number()));
             }
             let mut overlay = Overlay::new(&view);

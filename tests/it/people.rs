@@ -11,9 +11,10 @@ use tacit_protocol::Amount;
 use tacit_protocol::encryption::MemoText;
 use tacit_protocol::transfer::{Transfer, TransferId};
 use tacit_wallet::api::{
-    ApiError, BatchDetails, BatchSummary, BridgeStatus, CompactBatch, DepositStatus, FeeEstimate,
-    FoundDeposit, NodeApi, Range, Receipt, RegisterDeposit, Status, SubtreeRoots, Supply, TransferStatus,
-    WithdrawalQuery, WithdrawalStatus,
+    ApiError, BatchDetails, BatchReserves, BatchSummary, BridgeStatus, CompactBatch, DepositStatus,
+    FeeEstimate, ForcedPage, ForcedQuery, ForcedRange, ForcedRequestStatus, FoundDeposit, NodeApi, Range,
+    Receipt, RegisterDeposit, Status, SubtreeRoots, Supply, TransferStatus, WithdrawalQuery,
+    WithdrawalStatus,
 };
 use tacit_wallet::send::SendError;
 use tacit_wallet::{Forced, KdfParams, MemoRecord, Payment, Place, Seed, Sent, Session, Wallet, WalletError};
@@ -240,6 +241,15 @@ impl NodeApi for Catcher<'_> {
     }
     fn supply(&self) -> Result<Supply, ApiError> {
         self.inner.supply()
+    }
+    fn reserves(&self, range: Range) -> Result<Vec<BatchReserves>, ApiError> {
+        self.inner.reserves(range)
+    }
+    fn forced_requests(&self, range: ForcedRange) -> Result<ForcedPage, ApiError> {
+        self.inner.forced_requests(range)
+    }
+    fn forced_status(&self, query: ForcedQuery) -> Result<Vec<ForcedRequestStatus>, ApiError> {
+        self.inner.forced_status(query)
     }
     fn find_deposits(&self, scripts: &[ScriptBuf]) -> Result<Vec<FoundDeposit>, ApiError> {
         self.inner.find_deposits(scripts)

@@ -38,8 +38,9 @@ fn money_survives_reorganisations_over_deposit_anchor_and_payout() -> anyhow::Re
     assert_eq!(credited.len(), 2, "each deposit was credited once");
     let transfers: Vec<_> = report.batches.iter().flat_map(|batch| &batch.transfers).collect();
     assert_eq!(transfers.len(), 2, "each withdrawal was ordered once");
+    let now = &report.reserves;
     assert_eq!(
-        (report.uncredited, report.unpaid, report.supply),
+        (now.uncredited, now.unpaid, now.supply),
         (0, 0, held),
         "nothing is left over"
     );
@@ -152,7 +153,8 @@ fn like_a_fresh_follower(setting: &Setting, what: &str) -> anyhow::Result<()> {
         supply.pending_deposits,
         supply.pending_withdrawals,
     ];
-    let expected = [report.supply, report.vault, report.uncredited, report.unpaid];
+    let now = &report.reserves;
+    let expected = [now.supply, now.vault, now.uncredited, now.unpaid];
     ensure!(
         found.map(|amount| amount.to_sat()) == expected,
         "{what}: {found:?} is not {expected:?}"

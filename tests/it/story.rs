@@ -26,10 +26,13 @@ fn money_goes_in_moves_privately_and_comes_out_again() -> anyhow::Result<()> {
     let mut operator = Person::with_seed(&setting.ground, "operator", setting.ground.operator.clone())?;
     let owned = alice.holds(&setting.api)? + bob.holds(&setting.api)? + operator.holds(&setting.api)?;
     assert_eq!(
-        report.supply, owned,
+        report.reserves.supply, owned,
         "what is shielded is what the three wallets hold"
     );
-    assert!(report.vault >= report.supply, "the vault covers it");
+    assert!(
+        report.reserves.vault >= report.reserves.supply,
+        "the vault covers it"
+    );
     assert!(
         !report.has_invalid_anchor(),
         "an honest sequencer wrote no invalid anchor"

@@ -16,7 +16,7 @@ use thiserror::Error;
 
 use crate::chain::forced::Position;
 use crate::chain::limits::FeeLimit;
-use crate::chain::{handover, records, table};
+use crate::chain::{handover, records, reserves, table};
 use crate::groth16::{self, Proof};
 use crate::rules::Rules;
 use crate::transfer::{TransferError, verify_transfers};
@@ -78,6 +78,19 @@ pub enum BatchError {
         at: usize,
         /// Where it was posted.
         position: Position,
+    },
+    /// The batch is smaller than it could be, and requests that are due have to wait for the next one.
+    #[error(
+        "a batch of {shape} has no room for all {queue} requests that are due; it has to be of the largest \
+         shape, {required}"
+    )]
+    SmallShape {
+        /// The queue in which some are left.
+        queue: due::Queue,
+        /// The circuit of its shape.
+        shape: &'static str,
+        /// The circuit of the shape that it has to have.
+        required: &'static str,
     },
     /// The state transition fails.
     #[error(transparent)]
@@ -269,7 +282,7 @@ pub fn verify(
         .map(crate::transfer::VerifiedTransfer::id)
         .collect();
     let walk = due::walk(rules, kv, batch.shape, due_until, due::LOOK)?;
-    walk.check(&batch, &ids)?;
+    walk.check(rules, &batch, &ids)?;
     let before = ledger::tip(kv)?.commitment();
     let state = ledger::apply(kv, &data)?;
     let after = state.commitment();
@@ -280,6 +293,7 @@ pub fn verify(
     let digest = data.digest(rules.params().chain_id().to_field(), &roots);
     groth16::verify(key, &[before, after, digest], &proof).map_err(|_| BatchError::Proof)?;
     record(kv, &batch, &data, &ids, place)?;
+    reserves::after_batch(kv, &data)?;
     walk.settle(kv, data.number);
     Ok(VerifiedBatch {
         batch,
@@ -289,8 +303,9 @@ pub fn verify(
     })
 }
 
-/// Writes what a batch does besides the trees. The sequencer calls it for batches of its own that
-/// are not proven yet, on an overlay that is never committed to the canonical store.
+/// Writes what a batch does besides the trees and the books. The sequencer calls it for batches of its own
+/// that are not proven yet, on an overlay that is never committed to the canonical store; it keeps no books of
+/// them, since the vault goes on beneath.
 ///
 /// # Errors
 /// [`KvError`] if the view fails.

@@ -22,11 +22,11 @@ pub mod handover;
 pub mod limits;
 pub mod records;
 mod requests;
-mod reserves;
+pub(crate) mod reserves;
 pub mod table;
 mod vaults;
 
-pub use reserves::{Reserves, reserves};
+pub use reserves::{Books, BooksError, Owed, Reserves, audit_books, reserves, walk_owed};
 pub use vaults::VaultStateView;
 
 use handover::AnchorHead;
@@ -84,6 +84,9 @@ pub fn genesis(kv: &dyn KvRead, params: &ChainParams) -> Result<Delta, KvError> 
             txout: vault,
         },
     );
+    table::put_owed(&mut overlay, &Owed::default());
+    let books = reserves::books(&overlay)?;
+    table::put_books(&mut overlay, 0, &books);
     Ok(overlay.into_delta())
 }
 
@@ -157,7 +160,7 @@ pub fn block_at(kv: &dyn KvRead, height: u32) -> Result<Option<Cursor>, KvError>
 /// # Errors
 /// [`KvError`] if the view fails.
 pub fn moved_money(kv: &dyn KvRead, height: u32) -> Result<bool, KvError> {
-    let moved = |undo: Delta| undo.writes().filter(|(key, _)| !table::is_request(key)).count() > 1;
+    let moved = |undo: Delta| undo.writes().any(|(key, _)| table::is_tip(key));
     Ok(table::undo(kv, height)?.is_some_and(moved))
 }
 

@@ -6,11 +6,13 @@
 //! * [`Proof`] — 128 bytes, decoded from canonical encodings only.
 //! * [`VerifyingKey`] — canonical bytes, a hash to pin, and the rules of [`VerifyingKey::validate`].
 //! * [`PreparedVerifyingKey`] — a validated key with everything that does not depend on the proof
-//!   computed once; only it can verify.
+//!   computed once, when it first verifies; only it can verify.
 //! * [`verify`] checks one proof, [`verify_batch`] many at once and names the bad ones.
 //!
 //! Nothing here uses threads, a clock or randomness: the weights of a batch are hashed from
 //! everything being verified. Specification: `docs/spec/proofs.md`.
+
+use std::sync::OnceLock;
 
 use ark_bn254::{Bn254, Fq12, G1Affine, G2Affine};
 use ark_ec::CurveGroup;
@@ -34,34 +36,49 @@ use combination::FixedBases;
 
 type G2Prepared = <Bn254 as Pairing>::G2Prepared;
 
-/// A verifying key that passed every rule, with its pairing inputs prepared.
+/// A verifying key that passed every rule, with its pairing inputs prepared when it first verifies: a prover
+/// that loads a key need not wait for them.
 #[derive(Clone, Debug)]
 pub struct PreparedVerifyingKey {
     vk: VerifyingKey,
     hash: [u8; 32],
+    pairings: OnceLock<Pairings>,
+    /// Multiples of `IC_0 … IC_n`.
+    ic: FixedBases,
+}
+
+/// What the pairings of all proofs under a key have in common.
+#[derive(Clone, Debug)]
+struct Pairings {
     /// `e(α, β)`.
     alpha_beta: Fq12,
     beta: G2Prepared,
     neg_gamma: G2Prepared,
     neg_delta: G2Prepared,
-    /// Multiples of `IC_0 … IC_n`.
-    ic: FixedBases,
+}
+
+impl Pairings {
+    fn new(vk: &VerifyingKey) -> Self {
+        let neg = |p: &G2Affine| G2Prepared::from(-*p);
+        Self {
+            alpha_beta: Bn254::pairing(vk.alpha_g1(), vk.beta_g2()).0,
+            beta: G2Prepared::from(vk.beta_g2()),
+            neg_gamma: neg(&vk.gamma_g2()),
+            neg_delta: neg(&vk.delta_g2()),
+        }
+    }
 }
 
 impl PreparedVerifyingKey {
-    /// Validates `vk` for a circuit with `n_public` public inputs and prepares it.
+    /// Validates `vk` for a circuit with `n_public` public inputs.
     ///
     /// # Errors
     /// The first rule that the key breaks.
     pub fn new(vk: VerifyingKey, n_public: usize) -> Result<Self, KeyRule> {
         vk.validate(n_public)?;
-        let neg = |p: &G2Affine| G2Prepared::from(-*p);
         Ok(Self {
             hash: vk.hash(),
-            alpha_beta: Bn254::pairing(vk.alpha_g1(), vk.beta_g2()).0,
-            beta: G2Prepared::from(vk.beta_g2()),
-            neg_gamma: neg(&vk.gamma_g2()),
-            neg_delta: neg(&vk.delta_g2()),
+            pairings: OnceLock::new(),
             ic: FixedBases::new(vk.ic()),
             vk,
         })
@@ -83,6 +100,10 @@ impl PreparedVerifyingKey {
     #[must_use]
     pub fn num_public(&self) -> usize {
         self.vk.ic().len() - 1
+    }
+
+    fn pairings(&self) -> &Pairings {
+        self.pairings.get_or_init(|| Pairings::new(&self.vk))
     }
 
     fn check_count(&self, public: &[F]) -> Result<(), VerifyError> {
@@ -119,14 +140,15 @@ pub fn verify(pvk: &PreparedVerifyingKey, public: &[F], proof: &Proof) -> Result
     pvk.check_count(public)?;
     let inputs = (pvk.vk.ic()[0] + pvk.ic.combine(1, public)).into_affine();
     let left: [G1Affine; 3] = [proof.a(), inputs, proof.c()];
+    let fixed = pvk.pairings();
     let right = [
         G2Prepared::from(proof.b()),
-        pvk.neg_gamma.clone(),
-        pvk.neg_delta.clone(),
+        fixed.neg_gamma.clone(),
+        fixed.neg_delta.clone(),
     ];
     let product = Bn254::final_exponentiation(Bn254::multi_miller_loop(left, right));
     match product {
-        Some(value) if value.0 == pvk.alpha_beta => Ok(()),
+        Some(value) if value.0 == fixed.alpha_beta => Ok(()),
         Some(_) | None => Err(VerifyError::Invalid),
     }
 }

@@ -62,4 +62,10 @@ impl Rules {
             .filter(|shape| self.batch_key(*shape).is_some())
             .collect()
     }
+
+    /// The largest shape the chain has a key for, which holds the most of everything.
+    #[must_use]
+    pub fn largest_shape(&self) -> Option<BatchShape> {
+        self.shapes().pop()
+    }
 }

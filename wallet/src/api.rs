@@ -9,6 +9,7 @@ pub mod bridge;
 pub(crate) mod codec;
 pub mod compact;
 pub mod error;
+pub mod forced;
 pub mod peg;
 pub mod receipt;
 pub mod types;
@@ -19,8 +20,12 @@ use tacit_protocol::transfer::{Transfer, TransferId};
 pub use bridge::{BridgeStatus, FederationStatus, OfficeStatus, Queued, SignerHealth, VaultActivity};
 pub use compact::{Anchored, CompactBatch, CompactDeposit, CompactError, CompactTransfer};
 pub use error::ApiError;
+pub use forced::{
+    ForcedPage, ForcedPlace, ForcedQuery, ForcedQueue, ForcedRange, ForcedRequestStatus, ForcedState,
+    ForcedSubject,
+};
 pub use peg::{
-    Broadcast, DepositQuery, DepositStatus, FindDeposits, FoundDeposit, PendingRaise, RegisterDeposit,
+    BatchReserves, Broadcast, DepositQuery, DepositStatus, FindDeposits, FoundDeposit, PendingRaise, RegisterDeposit,
     Supply, WithdrawalQuery, WithdrawalState, WithdrawalStatus,
 };
 pub use receipt::{Promise, Receipt};
@@ -59,6 +64,12 @@ pub mod method {
     pub const WITHDRAWAL_STATUS: &str = "withdrawalStatus";
     /// No parameters; answers [`super::Supply`].
     pub const SUPPLY: &str = "supply";
+    /// [`super::ForcedRange`]; answers [`super::ForcedPage`].
+    pub const FORCED_REQUESTS: &str = "forcedRequests";
+    /// [`super::ForcedQuery`]; answers a list of [`super::ForcedRequestStatus`].
+    pub const FORCED_STATUS: &str = "forcedStatus";
+    /// [`super::Range`]; answers a list of [`super::BatchReserves`].
+    pub const RESERVES: &str = "reserves";
     /// [`super::FindDeposits`]; answers a list of [`super::FoundDeposit`].
     pub const FIND_DEPOSITS: &str = "findDeposits";
     /// [`super::Broadcast`]; answers the Bitcoin transaction's identifier as a string.
@@ -71,10 +82,12 @@ pub mod method {
     pub const UNSUBSCRIBE_BATCHES: &str = "unsubscribeBatches";
 }
 
-/// The most batches a node answers with in one call of `batches` or `noteSubtreeRoots`.
+/// The most batches a node answers with in one call of `batches`, `noteSubtreeRoots` or `reserves`.
 pub const MAX_RANGE: u32 = 1_024;
 /// The most batches a node answers with in one call of `compact`.
 pub const MAX_COMPACT: u32 = 64;
+/// The most requests a node answers with in one call of `forcedRequests`.
+pub const MAX_FORCED: u32 = 256;
 /// The most scripts in one call of `findDeposits`.
 pub const MAX_SCRIPTS: usize = 64;
 
@@ -165,6 +178,26 @@ pub trait NodeApi {
     /// # Errors
     /// [`ApiError`].
     fn supply(&self) -> Result<Supply, ApiError>;
+
+    /// What the vault held and owed right after consecutive batches that Bitcoin shows; after genesis as
+    /// number 0.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    fn reserves(&self, range: Range) -> Result<Vec<BatchReserves>, ApiError>;
+
+    /// Forced requests that wait in a queue, in the order in which batches have to honour them.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    fn forced_requests(&self, range: ForcedRange) -> Result<ForcedPage, ApiError>;
+
+    /// What became of the forced requests for a transfer or a deposit: those that entered a queue, in the
+    /// order in which they were posted.
+    ///
+    /// # Errors
+    /// [`ApiError`]; that there is none is an answer and not an error.
+    fn forced_status(&self, query: ForcedQuery) -> Result<Vec<ForcedRequestStatus>, ApiError>;
 
     /// Confirmed outputs that pay to any of these scripts: the unspent ones, and those the node saw
     /// since genesis. At most [`MAX_SCRIPTS`] scripts.

@@ -1,8 +1,8 @@
 //! `tacit audit`: the whole state from Bitcoin and `chain.json` alone.
 //!
-//! Follows the chain in memory with the very fold that nodes use, verifies every proof, and reports
-//! the state root, the reserves, every batch, and every anchor that was ignored with the rule it
-//! broke. Exit code 0: sound; 1: the vault broke a rule or does not cover what it owes (or the audit
+//! Follows the chain in memory with the very fold that nodes use, verifies every proof, adds up what is owed
+//! row by row, and reports the state root, the reserves now and after every batch, and every anchor that was
+//! ignored with the rule it broke. Exit code 0: sound; 1: the vault broke a rule or does not cover what it owes (or the audit
 //! could not be done); 3: with `--strict`, an invalid anchor was found.
 
 use std::path::PathBuf;
@@ -19,7 +19,7 @@ use tacit_protocol::ledger;
 use tacit_protocol::params::ChainParams;
 use tacit_verifier::Rules;
 use tacit_verifier::chain::records::{AnchorRecord, Verdict};
-use tacit_verifier::chain::{self, Reserves, reserves, table};
+use tacit_verifier::chain::{self, Books, Reserves, audit_books, table};
 
 use crate::cli::Global;
 use crate::config::{BitcoindConfig, Config};
@@ -60,22 +60,62 @@ pub struct Report {
     pub batch: u32,
     /// The state commitment `S_b`.
     pub state_root: String,
-    /// Shielded satoshi.
-    pub supply: u64,
-    /// Satoshi in the vault.
-    pub vault: u64,
-    /// Deposits swept and not credited yet, in satoshi.
-    pub uncredited: u64,
-    /// Exits not paid yet, in satoshi.
-    pub unpaid: u64,
-    /// What the vault lacks.
-    pub gap: u64,
+    /// The reserves now.
+    #[serde(flatten)]
+    pub reserves: ReservesReport,
     /// The vault's fault, if it has one.
     pub vault_fault: Option<FaultReport>,
     /// All batches.
     pub batches: Vec<BatchReport>,
     /// Anchors that carried an invalid payload, or none.
     pub ignored: Vec<IgnoredReport>,
+}
+
+/// What the vault held and owed at one place of the chain, in satoshi.
+#[derive(Clone, Debug, Serialize)]
+pub struct ReservesReport {
+    /// The vault's output.
+    pub vault_output: String,
+    /// Shielded.
+    pub supply: u64,
+    /// In the vault.
+    pub vault: u64,
+    /// Deposits swept and not credited yet.
+    pub uncredited: u64,
+    /// How many.
+    pub uncredited_count: u64,
+    /// Exits not paid yet.
+    pub unpaid: u64,
+    /// How many.
+    pub unpaid_count: u64,
+    /// What the vault holds beyond all that.
+    pub surplus: u64,
+    /// What the vault lacks.
+    pub gap: u64,
+}
+
+impl ReservesReport {
+    fn new(books: &Books) -> Self {
+        let Reserves {
+            vault,
+            supply,
+            uncredited,
+            uncredited_count,
+            unpaid,
+            unpaid_count,
+        } = books.reserves;
+        Self {
+            vault_output: books.vault.to_string(),
+            supply,
+            vault,
+            uncredited,
+            uncredited_count,
+            unpaid,
+            unpaid_count,
+            surplus: books.reserves.surplus(),
+            gap: books.reserves.gap(),
+        }
+    }
 }
 
 /// The vault transaction that broke a rule.
@@ -104,6 +144,8 @@ pub struct BatchReport {
     pub transfers: Vec<String>,
     /// Hashes of the outpoints of the deposits it credits.
     pub deposits: Vec<String>,
+    /// The reserves after it.
+    pub reserves: ReservesReport,
 }
 
 /// One anchor that changed nothing.
@@ -123,7 +165,7 @@ impl Report {
     /// Whether the vault obeyed every rule and covers what it owes.
     #[must_use]
     pub fn is_sound(&self) -> bool {
-        self.vault_fault.is_none() && self.gap == 0
+        self.vault_fault.is_none() && self.reserves.gap == 0
     }
 
     /// Whether an anchor carried an invalid payload.
@@ -197,13 +239,8 @@ pub fn audit(params: ChainParams, client: &dyn BitcoinClient) -> anyhow::Result<
 fn report(rules: &Rules, kv: &MemoryKv) -> anyhow::Result<Report> {
     let state = ledger::tip(kv)?;
     let cursor = table::cursor(kv)?.context("the cursor is missing")?;
-    let Reserves {
-        vault,
-        supply,
-        uncredited,
-        unpaid,
-        ..
-    } = reserves(kv)?;
+    let now = audit_books(kv)?;
+    let vault_tip = table::vault_tip(kv)?.context("the vault tip is missing")?;
     let mut batches = Vec::new();
     for number in 1..=state.batch {
         batches.push(batch_report(rules, kv, number)?);
@@ -223,11 +260,10 @@ fn report(rules: &Rules, kv: &MemoryKv) -> anyhow::Result<Report> {
         block: cursor.hash.to_string(),
         batch: state.batch,
         state_root: hex::encode(field::to_bytes(&state.commitment())),
-        supply,
-        vault,
-        uncredited,
-        unpaid,
-        gap: reserves(kv)?.gap(),
+        reserves: ReservesReport::new(&Books {
+            vault: vault_tip.outpoint,
+            reserves: now,
+        }),
         vault_fault,
         batches,
         ignored,
@@ -236,6 +272,8 @@ fn report(rules: &Rules, kv: &MemoryKv) -> anyhow::Result<Report> {
 
 fn batch_report(rules: &Rules, kv: &MemoryKv, number: u32) -> anyhow::Result<BatchReport> {
     let record = table::batch(kv, number)?.with_context(|| format!("batch {number} is missing"))?;
+    let books =
+        table::books(kv, number)?.with_context(|| format!("the books of batch {number} are missing"))?;
     let transfers = record
         .batch
         .transfers
@@ -254,6 +292,7 @@ fn batch_report(rules: &Rules, kv: &MemoryKv, number: u32) -> anyhow::Result<Bat
         state_root: hex::encode(field::to_bytes(&record.batch.state)),
         transfers,
         deposits,
+        reserves: ReservesReport::new(&books),
     })
 }
 
@@ -277,13 +316,17 @@ fn print_report(report: &Report) {
     println!("block        {} {}", report.height, report.block);
     println!("batch        {}", report.batch);
     println!("state root   {}", report.state_root);
-    println!("supply       {:>15} sat shielded", report.supply);
+    let now = &report.reserves;
+    println!("supply       {:>15} sat shielded", now.supply);
     println!(
-        "             {:>15} sat swept, not credited yet",
-        report.uncredited
+        "             {:>15} sat swept, not credited yet, in {} deposits",
+        now.uncredited, now.uncredited_count
     );
-    println!("             {:>15} sat leaving, not paid yet", report.unpaid);
-    println!("vault        {:>15} sat", report.vault);
+    println!(
+        "             {:>15} sat leaving, not paid yet, in {} exits",
+        now.unpaid, now.unpaid_count
+    );
+    println!("vault        {:>15} sat in {}", now.vault, now.vault_output);
     for batch in &report.batches {
         println!(
             "batch {:>6} at height {} in {}",
@@ -295,6 +338,11 @@ fn print_report(report: &Report) {
         for deposit in &batch.deposits {
             println!("    deposit  {deposit}");
         }
+        let after = &batch.reserves;
+        println!(
+            "    reserves {} sat hold {} shielded + {} to credit + {} to pay + {} surplus, lack {}",
+            after.vault, after.supply, after.uncredited, after.unpaid, after.surplus, after.gap
+        );
     }
     for ignored in &report.ignored {
         println!(
@@ -307,7 +355,7 @@ fn print_report(report: &Report) {
             "VAULT FAULT in {} at height {}: {}",
             fault.txid, fault.height, fault.rule
         ),
-        None if report.gap > 0 => println!("RESERVE GAP: the vault lacks {} sat", report.gap),
+        None if now.gap > 0 => println!("RESERVE GAP: the vault lacks {} sat", now.gap),
         None => println!("sound: every proof verified, the vault covers what it owes"),
     }
 }

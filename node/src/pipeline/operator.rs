@@ -177,7 +177,7 @@ impl Operator {
             Arc::clone(&store),
             Arc::clone(&rules),
             Arc::clone(&watcher),
-        ));
+        )?);
         let signing = Signing::open(own, genesis, Arc::clone(&view), fee_policy.ceiling)?;
         let publisher = Publisher::new(PublisherConfig {
             client: Arc::clone(&client),

@@ -203,7 +203,7 @@ impl Member {
             Arc::clone(&self.store),
             Arc::clone(&self.rules),
             watcher,
-        );
+        )?;
         let consents = Consents::of(&config.data_dir, *federation.context());
         show(&consents);
         let ledger = config.data_dir.join("nonces.ledger");

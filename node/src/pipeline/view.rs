@@ -17,10 +17,7 @@ use tacit_protocol::peg::{Epoch, VaultTip, WithdrawalView};
 use tacit_sequencer::Store;
 use tacit_verifier::Rules;
 use tacit_verifier::chain::records::Withdrawal;
-use tacit_verifier::chain::{handover, reserves, table};
-
-/// Rows read at a time.
-const PAGE: usize = 1_024;
+use tacit_verifier::chain::{BooksError, audit_books, handover, reserves, table};
 
 /// Attempts to read the state between two blocks.
 const READ_AGAIN: usize = 20;
@@ -34,6 +31,8 @@ pub(crate) struct StateView {
     store: Arc<dyn Store>,
     rules: Arc<Rules>,
     watcher: Arc<Watcher>,
+    /// Why the running totals cannot be relied on; looked at once, when the node starts.
+    books: Option<BooksError>,
 }
 
 fn failed(error: &KvError) -> ViewError {
@@ -41,44 +40,39 @@ fn failed(error: &KvError) -> ViewError {
 }
 
 impl StateView {
+    /// A view of `store`, after an audit of its books: while they do not add up, no money moves.
+    ///
+    /// # Errors
+    /// [`KvError`] if the store fails.
     pub(super) fn new(
         client: Arc<dyn BitcoinClient>,
         store: Arc<dyn Store>,
         rules: Arc<Rules>,
         watcher: Arc<Watcher>,
-    ) -> Self {
-        Self {
+    ) -> Result<Self, KvError> {
+        let books = match audit_books(&*store) {
+            Ok(_) => None,
+            Err(BooksError::Kv(error)) => return Err(error),
+            Err(error) => {
+                tracing::error!(%error, "no money moves");
+                Some(error)
+            }
+        };
+        Ok(Self {
             client,
             store,
             rules,
             watcher,
-        }
-    }
-
-    /// Calls `look` for every withdrawal, ascending.
-    fn each_withdrawal(&self, mut look: impl FnMut(u64, &Withdrawal)) -> Result<(), KvError> {
-        let mut from = 0;
-        loop {
-            let rows = table::withdrawals(&*self.store, from, PAGE)?;
-            for (index, withdrawal) in &rows {
-                look(*index, withdrawal);
-            }
-            if rows.len() < PAGE {
-                return Ok(());
-            }
-            from += rows.len() as u64;
-        }
+            books,
+        })
     }
 
     fn unpaid(&self, height: u32) -> Result<Vec<(u64, WithdrawalView)>, KvError> {
         let genesis = self.rules.params().genesis();
-        let mut found = Vec::new();
-        self.each_withdrawal(|index, withdrawal| {
-            if withdrawal.paid.is_none() {
-                found.push((index, withdrawal.view(genesis, height)));
-            }
-        })?;
-        Ok(found)
+        let rows = table::unpaid(&*self.store, 0, usize::MAX)?.into_iter();
+        Ok(rows
+            .map(|(index, withdrawal)| (index, withdrawal.view(genesis, height)))
+            .collect())
     }
 
     fn height(&self) -> Result<u32, ViewError> {
@@ -130,6 +124,9 @@ impl StateView {
                 "vault transaction {} broke a rule: {}",
                 fault.place.txid, fault.rule
             )));
+        }
+        if let Some(error) = &self.books {
+            return Ok(Some(error.to_string()));
         }
         let gap = reserves(&*self.store)?.gap();
         Ok((gap > 0).then(|| format!("the vault lacks {gap} sat")))
@@ -200,14 +197,11 @@ impl SignerView for StateView {
 
     fn paid_out(&self, blocks: u32) -> Result<Amount, ViewError> {
         let since = self.height()?.saturating_sub(blocks);
-        let mut sum = Some(Amount::ZERO);
-        let add = |_, withdrawal: &Withdrawal| {
-            if let Some(paid) = withdrawal.paid.filter(|paid| paid.height > since) {
-                let left = withdrawal.exit.amount().checked_sub(paid.share);
-                sum = sum.zip(left).and_then(|(sum, left)| sum.checked_add(left));
-            }
-        };
-        self.each_withdrawal(add).map_err(|e| failed(&e))?;
+        let rows = table::paid_above(&*self.store, since).map_err(|e| failed(&e))?;
+        let share = |paid: &Withdrawal| paid.paid.map_or(Amount::ZERO, |paid| paid.share);
+        let sum = rows.iter().try_fold(Amount::ZERO, |sum, (_, paid)| {
+            sum.checked_add(paid.exit.amount().checked_sub(share(paid))?)
+        });
         sum.ok_or_else(|| ViewError("the sum of the payouts overflows".into()))
     }
 }
@@ -254,3 +248,6 @@ impl DepositView for StateView {
         }))
     }
 }
+
+#[cfg(test)]
+mod tests;

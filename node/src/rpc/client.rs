@@ -13,10 +13,10 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tacit_protocol::transfer::{Transfer, TransferId};
 use tacit_wallet::api::{
-    ApiError, BatchDetails, BatchQuery, BatchSummary, BridgeStatus, Broadcast, CompactBatch, DepositQuery,
-    DepositStatus, FeeEstimate, FindDeposits, FoundDeposit, NodeApi, Range, Receipt, RegisterDeposit, Status,
-    SubmitTransfer, SubtreeRoots, Supply, TransferQuery, TransferStatus, WithdrawalQuery, WithdrawalStatus,
-    method,
+    ApiError, BatchDetails, BatchQuery, BatchReserves, BatchSummary, BridgeStatus, Broadcast, CompactBatch,
+    DepositQuery, DepositStatus, FeeEstimate, FindDeposits, ForcedPage, ForcedQuery, ForcedRange,
+    ForcedRequestStatus, FoundDeposit, NodeApi, Range, Receipt, RegisterDeposit, Status, SubmitTransfer,
+    SubtreeRoots, Supply, TransferQuery, TransferStatus, WithdrawalQuery, WithdrawalStatus, method,
 };
 use tokio::runtime::{Builder, Runtime};
 
@@ -179,6 +179,18 @@ impl NodeApi for RpcClient {
 
     fn supply(&self) -> Result<Supply, ApiError> {
         self.call(method::SUPPLY, ())
+    }
+
+    fn reserves(&self, range: Range) -> Result<Vec<BatchReserves>, ApiError> {
+        self.call(method::RESERVES, range)
+    }
+
+    fn forced_requests(&self, range: ForcedRange) -> Result<ForcedPage, ApiError> {
+        self.call(method::FORCED_REQUESTS, range)
+    }
+
+    fn forced_status(&self, query: ForcedQuery) -> Result<Vec<ForcedRequestStatus>, ApiError> {
+        self.call(method::FORCED_STATUS, query)
     }
 
     fn find_deposits(&self, scripts: &[ScriptBuf]) -> Result<Vec<FoundDeposit>, ApiError> {

@@ -18,8 +18,8 @@ use jsonrpsee::{IntoResponse, SubscriptionMessage};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tacit_wallet::api::{
-    ApiError, BatchQuery, BatchSummary, Broadcast, DepositQuery, FindDeposits, NodeApi, Range,
-    RegisterDeposit, SubmitTransfer, TransferQuery, WithdrawalQuery, method,
+    ApiError, BatchQuery, BatchSummary, Broadcast, DepositQuery, FindDeposits, ForcedQuery, ForcedRange,
+    NodeApi, Range, RegisterDeposit, SubmitTransfer, TransferQuery, WithdrawalQuery, method,
 };
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
@@ -241,6 +241,13 @@ fn methods(handler: Handler, batches: broadcast::Sender<BatchSummary>) -> anyhow
     with(m, method::NOTE_SUBTREE_ROOTS, |api, p: Range| {
         api.note_subtree_roots(p)
     })?;
+    with(m, method::FORCED_REQUESTS, |api, p: ForcedRange| {
+        api.forced_requests(p)
+    })?;
+    with(m, method::FORCED_STATUS, |api, p: ForcedQuery| {
+        api.forced_status(p)
+    })?;
+    with(m, method::RESERVES, |api, p: Range| api.reserves(p))?;
     with(m, method::REGISTER_DEPOSIT, |api, p: RegisterDeposit| {
         api.register_deposit(&p)
     })?;

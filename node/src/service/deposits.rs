@@ -5,7 +5,7 @@
 //! after a search that took long bitcoind rests for a multiple of that time. Specification:
 //! `docs/spec/rpc.md`.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Mutex, TryLockError};
 use std::time::{Duration, Instant};
 
@@ -18,8 +18,6 @@ use tacit_wallet::api::{ApiError, FoundDeposit};
 
 use super::{bitcoin, storage};
 
-/// Rows read at a time.
-const PAGE: usize = 1_024;
 /// Searches remembered until the next block.
 const REMEMBERED: usize = 64;
 /// Outputs of a search that is remembered, at most.
@@ -134,25 +132,21 @@ impl Search {
     }
 }
 
-/// Deposits to any of `scripts` that are in the vault.
+/// Deposits to any of `scripts` that are in the vault, each once.
 fn swept(kv: &dyn KvRead, scripts: &[ScriptBuf]) -> Result<Vec<FoundDeposit>, ApiError> {
-    let (mut found, mut from) = (Vec::new(), 0);
-    loop {
-        let rows = table::sweeps(kv, from, PAGE).map_err(|e| storage(&e))?;
-        for (_, swept) in rows.iter().filter(|(_, swept)| scripts.contains(&swept.script)) {
+    let mut found = Vec::new();
+    for script in BTreeSet::from_iter(scripts) {
+        for swept in table::sweeps_to(kv, script).map_err(|e| storage(&e))? {
             found.push(FoundDeposit {
-                script: swept.script.clone(),
+                script: swept.script,
                 outpoint: swept.outpoint,
                 amount: swept.amount,
                 height: swept.height,
                 spent_by: Some(swept.txid),
             });
         }
-        from += rows.len() as u64;
-        if rows.len() < PAGE {
-            return Ok(found);
-        }
     }
+    Ok(found)
 }
 
 #[cfg(test)]

@@ -11,8 +11,8 @@ use tacit_protocol::tree::NOTES;
 use tacit_verifier::chain::records::{BatchRecord, Place};
 use tacit_verifier::chain::{reserves, table};
 use tacit_wallet::api::{
-    Anchored, ApiError, BatchDetails, BatchSummary, CompactBatch, CompactDeposit, CompactTransfer,
-    DepositDetails, DepositStatus, ExitDetails, PendingRaise, SubtreeRoots, Supply, TransferDetails,
+    Anchored, ApiError, BatchDetails, BatchReserves, BatchSummary, CompactBatch, CompactDeposit,
+    CompactTransfer, DepositDetails, DepositStatus, ExitDetails, PendingRaise, SubtreeRoots, Supply, TransferDetails,
     TransferStatus, WithdrawalQuery, WithdrawalState, WithdrawalStatus,
 };
 
@@ -289,14 +289,16 @@ pub(super) fn withdrawal(
     })
 }
 
+fn amount(sats: u64) -> Answer<Amount> {
+    Amount::from_sat(sats).map_err(|_| ApiError::Internal("a sum is no amount".into()))
+}
+
 /// Supply and reserves.
 pub(super) fn supply(kv: &dyn KvRead) -> Answer<Supply> {
     let found = reserves(kv).map_err(|e| storage(&e))?;
     let tip = table::vault_tip(kv)
         .map_err(|e| storage(&e))?
         .ok_or_else(|| ApiError::Internal("the vault tip is missing".into()))?;
-    let amount =
-        |sats: u64| Amount::from_sat(sats).map_err(|_| ApiError::Internal("a sum is no amount".into()));
     let fault = table::fault(kv).map_err(|e| storage(&e))?;
     Ok(Supply {
         batch: ledger::tip(kv).map_err(|e| storage(&e))?.batch,
@@ -304,9 +306,36 @@ pub(super) fn supply(kv: &dyn KvRead) -> Answer<Supply> {
         vault: tip.outpoint,
         vault_amount: amount(found.vault)?,
         pending_deposits: amount(found.uncredited)?,
+        pending_deposit_count: found.uncredited_count,
         pending_withdrawals: amount(found.unpaid)?,
-        surplus: amount(found.vault.saturating_sub(found.liabilities()))?,
+        pending_withdrawal_count: found.unpaid_count,
+        surplus: amount(found.surplus())?,
         gap: amount(found.gap())?,
         fault: fault.map(|f| format!("{}: {}", f.place.txid, f.rule)),
+    })
+}
+
+/// What the vault held and owed after batch `number`, which Bitcoin shows.
+pub(super) fn batch_reserves(kv: &dyn KvRead, number: u32) -> Answer<BatchReserves> {
+    let books = table::books(kv, number)
+        .map_err(|e| storage(&e))?
+        .ok_or_else(|| missing(format!("batch {number}")))?;
+    let anchored = match number {
+        0 => None,
+        _ => anchored(&record(kv, number)?.place, number, number),
+    };
+    let found = books.reserves;
+    Ok(BatchReserves {
+        batch: number,
+        anchored,
+        supply: amount(found.supply)?,
+        vault: books.vault,
+        vault_amount: amount(found.vault)?,
+        pending_deposits: amount(found.uncredited)?,
+        pending_deposit_count: found.uncredited_count,
+        pending_withdrawals: amount(found.unpaid)?,
+        pending_withdrawal_count: found.unpaid_count,
+        surplus: amount(found.surplus())?,
+        gap: amount(found.gap())?,
     })
 }

@@ -45,6 +45,7 @@ impl Sequencer {
 
     /// Brings memory in line with the canonical state. With `fresh` nothing in memory is trusted.
     pub(super) fn reconcile(&mut self, fresh: bool) -> Result<Changes, KvError> {
+        self.forced = None;
         let store = Arc::clone(&self.store);
         let canonical: &dyn KvRead = &*store;
         let cursor = chain_table::cursor(canonical)?.ok_or_else(|| KvError::corrupt(b"C", "no cursor"))?;
@@ -95,8 +96,6 @@ impl Sequencer {
         if self.halt.is_none() {
             changes.resealed_from = self.pending.first_left_out(&self.rules, canonical)?;
         }
-        self.uncredited
-            .refresh(canonical, fresh || cursor.height <= self.height)?;
         self.oldest_anchor = oldest_anchor(
             canonical,
             tip.batch,

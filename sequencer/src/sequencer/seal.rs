@@ -1,5 +1,7 @@
 //! Sealing: the next batch is chosen, applied to a view, written down, and never changes again.
 
+use std::sync::Arc;
+
 use tacit_protocol::kv::Delta;
 use tacit_protocol::ledger;
 use tacit_protocol::transfer::TransferId;
@@ -9,7 +11,7 @@ use tacit_verifier::chain::handover::active_since;
 use super::{Sequencer, SequencerError, Tick};
 use crate::batch_builder::{Draft, Sources, draft, largest};
 use crate::config::Time;
-use crate::deposits::Creditable;
+use crate::deposits::{Creditable, creditable};
 use crate::forced::Forced;
 use crate::record::DropReason;
 use crate::state::PendingBatch;
@@ -59,7 +61,7 @@ impl Sequencer {
         if tip.batch + 1 >= BATCH_LIMIT {
             return Ok(false);
         }
-        let deposits = self.uncredited.creditable(
+        let deposits = creditable(
             &view,
             self.rules.params(),
             self.height,
@@ -69,8 +71,7 @@ impl Sequencer {
         if !deposits.is_empty() {
             self.deposit_seen.get_or_insert(now);
         }
-        let shape = largest(&self.shapes);
-        let forced = Forced::find(&self.rules, &self.view(), self.height, shape)?;
+        let forced = self.next_forced()?;
         let heartbeat = self.is_heartbeat_due()?;
         if forced.is_empty() && !heartbeat && !self.is_due(&deposits, now) {
             return Ok(false);
@@ -97,6 +98,18 @@ impl Sequencer {
             None => None,
         };
         self.write_and_keep(batch, &taken, &dropped, report)
+    }
+
+    /// The requests that the next batch begins with. The walk over the queue may be long, so its outcome is
+    /// kept until a block or a batch changes it.
+    fn next_forced(&mut self) -> Result<Arc<Forced>, SequencerError> {
+        if let Some(known) = &self.forced {
+            return Ok(Arc::clone(known));
+        }
+        let shape = largest(&self.shapes);
+        let found = Arc::new(Forced::find(&self.rules, &self.view(), self.height, shape)?);
+        self.forced = Some(Arc::clone(&found));
+        Ok(found)
     }
 
     fn is_due(&self, deposits: &[Creditable], now: Time) -> bool {
@@ -147,6 +160,7 @@ impl Sequencer {
         report.sealed.push(batch.number());
         tracing::info!(batch = batch.number(), transfers = taken.len(), "sealed");
         self.pending.push(batch);
+        self.forced = None;
         self.deposit_seen = None;
         Ok(true)
     }

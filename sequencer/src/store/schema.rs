@@ -12,7 +12,7 @@ use super::{Store, StoreError};
 use crate::table;
 
 /// Version of the layout that this program reads and writes.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Checks the version of an existing store; an empty one has none yet.
 ///

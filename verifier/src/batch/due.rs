@@ -6,7 +6,8 @@
 //! One that cannot be honoured any more is dropped for good; any other takes the batch's next slot, or
 //! its next deposit. A queue stops when half of the slots, half of the anchors or all deposits of the
 //! batch's shape are used up, or after [`LOOK`] requests. A batch that does not begin with what the walk
-//! took is invalid. The shorter window's walk is a beginning of the longer one's, so a sequencer may
+//! took is invalid, and so is one of a smaller shape than the largest whose room was used up while more
+//! stood in a queue. The shorter window's walk is a beginning of the longer one's, so a sequencer may
 //! honour requests before they are due. Specification: `docs/spec/batch.md`.
 
 use std::collections::HashSet;
@@ -67,6 +68,8 @@ pub struct Walk {
     pub transfers: Vec<Step<QueuedTransfer>>,
     /// Forced claims, in order.
     pub claims: Vec<Step<QueuedClaim>>,
+    /// A queue in which another request stood when the shape's slots, anchors or deposits were used up.
+    pub full: Option<Queue>,
 }
 
 /// Walks the requests posted up to height `until`, for a batch of `shape` on top of `kv`, looking at
@@ -84,11 +87,22 @@ pub fn walk(
     let Some(until) = until else {
         return Ok(Walk::default());
     };
+    let (transfers, no_slot) = walk_transfers(rules.params(), kv, shape, until, look)?;
+    let (claims, no_deposit) = walk_claims(kv, shape, until, look)?;
+    let full = match (no_slot, no_deposit) {
+        (true, _) => Some(Queue::Transfers),
+        (false, true) => Some(Queue::Claims),
+        (false, false) => None,
+    };
     Ok(Walk {
-        transfers: walk_transfers(rules.params(), kv, shape, until, look)?,
-        claims: walk_claims(kv, shape, until, look)?,
+        transfers,
+        claims,
+        full,
     })
 }
+
+/// What a walk has dealt with in a queue, and whether it stopped because the shape had no more room.
+type Walked<T> = (Vec<Step<T>>, bool);
 
 /// What the forced transfers before it have used up.
 struct Used {
@@ -105,7 +119,7 @@ fn walk_transfers(
     shape: BatchShape,
     until: u32,
     look: usize,
-) -> Result<Vec<Step<QueuedTransfer>>, KvError> {
+) -> Result<Walked<QueuedTransfer>, KvError> {
     let mut used = Used {
         supply: ledger::tip(kv)?.supply,
         fees: Amount::ZERO,
@@ -137,12 +151,12 @@ fn walk_transfers(
 }
 
 /// Looks at the requests of a queue in order, at most `look` of them: what `fate` says of each, until it
-/// says that the queue stops.
+/// says that there is no more room.
 fn each<T>(
     look: usize,
     fetch: impl Fn(Option<Position>, usize) -> Result<Vec<(Position, T)>, KvError>,
     mut fate: impl FnMut(&T) -> Result<Option<Fate>, KvError>,
-) -> Result<Vec<Step<T>>, KvError> {
+) -> Result<Walked<T>, KvError> {
     let mut steps: Vec<Step<T>> = Vec::new();
     while steps.len() < look {
         let limit = PAGE.min(look - steps.len());
@@ -150,7 +164,7 @@ fn each<T>(
         let last = page.len() < limit;
         for (position, request) in page {
             let Some(fate) = fate(&request)? else {
-                return Ok(steps);
+                return Ok((steps, true));
             };
             steps.push(Step {
                 position,
@@ -162,7 +176,7 @@ fn each<T>(
             break;
         }
     }
-    Ok(steps)
+    Ok((steps, false))
 }
 
 /// The supply and the fees once this transfer is in, or why no batch can include it any more.
@@ -196,7 +210,7 @@ fn walk_claims(
     shape: BatchShape,
     until: u32,
     look: usize,
-) -> Result<Vec<Step<QueuedClaim>>, KvError> {
+) -> Result<Walked<QueuedClaim>, KvError> {
     let tip = ledger::tip(kv)?;
     let (mut supply, number) = (tip.supply, tip.batch + 1);
     let mut taken = HashSet::new();
@@ -243,12 +257,12 @@ impl Walk {
         self.claims.iter().filter(|step| step.fate == Fate::Honoured)
     }
 
-    /// Whether `batch`, whose transfers have these identifiers, begins with what was taken. Another
-    /// proof or anchor makes no other transfer.
+    /// Whether `batch`, whose transfers have these identifiers, begins with what was taken, and is of the
+    /// chain's largest shape if there was more to take. Another proof or anchor makes no other transfer.
     ///
     /// # Errors
-    /// [`BatchError::LeftOut`].
-    pub fn check(&self, batch: &Batch, ids: &[TransferId]) -> Result<(), BatchError> {
+    /// [`BatchError::LeftOut`], [`BatchError::SmallShape`].
+    pub fn check(&self, rules: &Rules, batch: &Batch, ids: &[TransferId]) -> Result<(), BatchError> {
         for (at, step) in self.honoured_transfers().enumerate() {
             if ids.get(at) != Some(&step.request.id) {
                 return Err(left_out(Queue::Transfers, at, step.position));
@@ -259,7 +273,14 @@ impl Walk {
                 return Err(left_out(Queue::Claims, at, step.position));
             }
         }
-        Ok(())
+        match (self.full, rules.largest_shape()) {
+            (Some(queue), Some(required)) if batch.shape != required => Err(BatchError::SmallShape {
+                queue,
+                shape: batch.shape.circuit_name(),
+                required: required.circuit_name(),
+            }),
+            (Some(_) | None, _) => Ok(()),
+        }
     }
 
     /// Takes out of the queues what the walk has dealt with, and records what became of it.

@@ -213,7 +213,7 @@ fn first_head(keys: AnchorKeys, outpoint: OutPoint) -> AnchorHead {
 /// # Errors
 /// [`KvError`] if the view fails or is damaged.
 pub fn epoch_record(kv: &dyn KvRead) -> Result<EpochRecord, KvError> {
-    let missing = || KvError::corrupt(b"M", "the first epoch is missing");
+    let missing = || KvError::corrupt(b"Y", "the first epoch is missing");
     let last = table::epoch_count(kv)?.checked_sub(1).ok_or_else(missing)?;
     let mut found = table::epochs(kv, last, 1)?;
     found.pop().map(|(_, record)| record).ok_or_else(missing)
@@ -277,7 +277,7 @@ pub fn announcements_after(kv: &dyn KvRead, current: &Epoch) -> Result<Vec<(Epoc
 /// Begins the epoch of this hash, whose vault output a valid rotation has just paid to.
 pub(super) fn rotate(kv: &mut Overlay<'_>, hash: &EpochHash, place: &Place) -> Result<Handed, KvError> {
     let announced = table::announced(kv, hash)?
-        .ok_or_else(|| KvError::corrupt(b"N", format!("the announcement of {hash} is missing")))?;
+        .ok_or_else(|| KvError::corrupt(b"I", format!("the announcement of {hash} is missing")))?;
     let epoch = announced.announcement.epoch.clone();
     let number = epoch.number;
     table::put_epoch(
@@ -397,7 +397,7 @@ pub fn deposit_matches(
 ) -> Result<bool, KvError> {
     for number in swept.epoch.saturating_sub(1)..=swept.epoch {
         let record = table::epoch(kv, number)?
-            .ok_or_else(|| KvError::corrupt(b"M", format!("epoch {number} is missing")))?;
+            .ok_or_else(|| KvError::corrupt(b"Y", format!("epoch {number} is missing")))?;
         let terms = params
             .genesis()
             .deposit_terms(record.epoch.keys.federation, inner, refund);

@@ -76,6 +76,14 @@ pub struct Swept {
     pub credited: Option<u32>,
 }
 
+impl Swept {
+    /// Whether it is owed: it was swept by the rules and no batch has credited it.
+    #[must_use]
+    pub fn is_owed(&self) -> bool {
+        self.credited.is_none() && !self.after_fault
+    }
+}
+
 /// An exit that waits for its payout or has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Withdrawal {
@@ -168,12 +176,12 @@ pub struct Fault {
     pub rule: String,
 }
 
-fn put_outpoint(out: &mut Vec<u8>, outpoint: &OutPoint) {
+pub(super) fn put_outpoint(out: &mut Vec<u8>, outpoint: &OutPoint) {
     out.extend_from_slice(outpoint.txid.as_byte_array());
     out.extend_from_slice(&outpoint.vout.to_le_bytes());
 }
 
-fn outpoint(reader: &mut Reader<'_>) -> Result<OutPoint, DecodeError> {
+pub(super) fn outpoint(reader: &mut Reader<'_>) -> Result<OutPoint, DecodeError> {
     Ok(OutPoint {
         txid: Txid::from_byte_array(reader.array()?),
         vout: reader.u32()?,

@@ -44,13 +44,13 @@ pub(super) fn connect(
                 if let Some(id) = transfer_id(kv, rules, &transfer)? {
                     let transfer = *transfer;
                     let queued = QueuedTransfer { txid, id, transfer };
-                    table::put_forced_transfer(kv, position, &queued);
+                    table::put_forced_transfer(kv, position, &queued)?;
                 }
             }
             ForcedRequest::Raise(raise) => limits::connect(kv, rules.params(), &raise, height)?,
             ForcedRequest::Claim(claim) => {
                 if let Some(claim) = deposit_claim(kv, rules, &claim, height)? {
-                    table::put_forced_claim(kv, position, &QueuedClaim { txid, claim });
+                    table::put_forced_claim(kv, position, &QueuedClaim { txid, claim })?;
                 }
             }
         }

@@ -18,11 +18,17 @@ use super::records::{
 };
 use tacit_protocol::field;
 
+mod books;
 mod handover;
+mod posted;
 
+pub use books::{books, owed, paid_above, put_books, put_owed, sweeps_to, uncredited, unpaid};
 pub use handover::{
     all_announced, announced, epoch, epoch_count, epochs, last_reset, put_announced, put_epoch,
     put_last_reset,
+};
+pub use posted::{
+    forced_claim, forced_transfer, posted_claims, posted_transfers, waiting_before, waiting_count,
 };
 
 const CURSOR: &[u8] = b"C";
@@ -242,9 +248,10 @@ pub fn sweeps(kv: &dyn KvRead, from: u64, limit: usize) -> Result<Vec<(u64, Swep
     rows(kv, SWEEPS, from, limit)
 }
 
-/// Writes a swept deposit.
+/// Writes a swept deposit and what is looked up by it.
 pub fn put_swept(kv: &mut Overlay<'_>, index: u32, swept: &Swept) {
     kv.put(numbered(SWEEPS, u64::from(index)), swept.encode());
+    books::index_swept(kv, index, swept);
     kv.put(outpoint_key(&swept.outpoint), index.to_le_bytes().to_vec());
 }
 
@@ -294,9 +301,10 @@ pub fn withdrawals(kv: &dyn KvRead, from: u64, limit: usize) -> Result<Vec<(u64,
     rows(kv, WITHDRAWALS, from, limit)
 }
 
-/// Writes a withdrawal under its index.
+/// Writes a withdrawal under its index, and what is looked up by it.
 pub fn put_withdrawal(kv: &mut Overlay<'_>, index: u64, withdrawal: &Withdrawal) {
     kv.put(numbered(WITHDRAWALS, index), withdrawal.encode());
+    books::index_withdrawal(kv, index, withdrawal);
 }
 
 /// Appends a withdrawal and returns its index.
@@ -403,11 +411,20 @@ pub fn is_claim_queued(kv: &dyn KvRead, sweep: u32) -> Result<bool, KvError> {
 }
 
 /// Queues a forced transfer.
-pub fn put_forced_transfer(kv: &mut Overlay<'_>, position: Position, queued: &QueuedTransfer) {
+///
+/// # Errors
+/// [`KvError`] if the view fails.
+pub fn put_forced_transfer(
+    kv: &mut Overlay<'_>,
+    position: Position,
+    queued: &QueuedTransfer,
+) -> Result<(), KvError> {
+    posted::enter_transfer(kv, position, queued)?;
     for nf in &queued.transfer.body.nf {
         kv.put(waiting_nullifier(nf), Vec::new());
     }
     kv.put(placed(FORCED_TRANSFERS, position), queued.encode());
+    Ok(())
 }
 
 /// Forced claims that wait, behind `after` and posted up to height `until`, in order.
@@ -424,9 +441,18 @@ pub fn forced_claims(
 }
 
 /// Queues a forced claim.
-pub fn put_forced_claim(kv: &mut Overlay<'_>, position: Position, queued: &QueuedClaim) {
+///
+/// # Errors
+/// [`KvError`] if the view fails.
+pub fn put_forced_claim(
+    kv: &mut Overlay<'_>,
+    position: Position,
+    queued: &QueuedClaim,
+) -> Result<(), KvError> {
+    posted::enter_claim(kv, position, queued.claim.sweep)?;
     kv.put(waiting_sweep(queued.claim.sweep), Vec::new());
     kv.put(placed(FORCED_CLAIMS, position), queued.encode());
+    Ok(())
 }
 
 /// Takes a forced transfer out of its queue and records what became of it.
@@ -471,13 +497,9 @@ pub fn settled_claim(kv: &dyn KvRead, position: Position) -> Result<Option<Settl
     get_decoded(kv, &placed(SETTLED_CLAIMS, position))
 }
 
-/// Whether `key` is that of a request that waits, which anybody can cause to be written.
-pub(super) fn is_request(key: &[u8]) -> bool {
-    let prefix = key.first();
-    matches!(
-        prefix,
-        Some(&(FORCED_TRANSFERS | FORCED_CLAIMS | WAITING_NULLIFIERS | WAITING_SWEEPS))
-    )
+/// Whether `key` is that of the anchor tip or the vault tip, one of which everything moves that moves money.
+pub(super) fn is_tip(key: &[u8]) -> bool {
+    [ANCHOR_TIP, VAULT_TIP].contains(&key)
 }
 
 /// The delta that takes the block at `height` back.

@@ -11,6 +11,7 @@ use self::world::{Chain, DEPOSIT, SHARE, claim, exit, world};
 use super::records::Verdict;
 use super::{ChainError, Reserves, VaultStateView, block_at, connect, disconnect, reserves, table};
 
+mod books;
 mod forced;
 mod handover;
 mod raises;

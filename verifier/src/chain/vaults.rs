@@ -12,7 +12,7 @@ use tacit_protocol::peg::{
 };
 
 use super::records::{Fault, Handed, Payout, Place, Swept, Tip, VaultRecord};
-use super::{handover, require_tip, table};
+use super::{handover, require_tip, reserves, table};
 
 /// The vault as the state of a follower shows it at some height.
 pub struct VaultStateView<'a> {
@@ -150,6 +150,7 @@ fn apply(
         });
         table::put_withdrawal(kv, paid.index, &withdrawal);
     }
+    reserves::after_vault(kv, effects, after_fault)?;
     let tip = effects.new_tip;
     let txout = TxOut {
         value: bitcoin::Amount::from_sat(tip.amount.to_sat()),

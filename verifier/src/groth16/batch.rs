@@ -100,7 +100,8 @@ fn all_hold(pvk: &PreparedVerifyingKey, items: &[(&[F], &Proof)]) -> bool {
     left.push(weighted_sum(&c, &weights));
     left.push(-(pvk.vk.alpha_g1() * scalars[0]));
 
-    let fixed = [&pvk.neg_gamma, &pvk.neg_delta, &pvk.beta].map(Clone::clone);
+    let fixed = pvk.pairings();
+    let fixed = [&fixed.neg_gamma, &fixed.neg_delta, &fixed.beta].map(Clone::clone);
     let right = items
         .iter()
         .map(|(_, proof)| G2Prepared::from(proof.b()))

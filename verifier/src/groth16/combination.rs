@@ -4,6 +4,8 @@
 //! inputs are few and their bases fixed ([`FixedBases`]), and the weights of a batch are only 128
 //! bits long ([`weighted_sum`]).
 
+use std::sync::OnceLock;
+
 use ark_bn254::{G1Affine, G1Projective};
 use ark_ec::{AffineRepr, CurveGroup};
 use ark_ff::{AdditiveGroup, PrimeField};
@@ -16,20 +18,41 @@ const DIGITS: usize = 64;
 /// Non-zero values of a digit.
 const VALUES: usize = (1 << DIGIT) - 1;
 
-/// For every base `P`, digit position `i` and digit value `d`, the point `d·16^i·P`.
+/// Points that are combined again and again. Their tables cost more than a combination without them, so they
+/// are made for the second one: whoever verifies once, such as a prover its own proof, goes without.
 #[derive(Clone, Debug)]
-pub(super) struct FixedBases(Vec<Vec<G1Affine>>);
+pub(super) struct FixedBases {
+    bases: Vec<G1Affine>,
+    /// Set by the first combination.
+    used: OnceLock<()>,
+    /// For every base `P`, digit position `i` and digit value `d`, the point `d·16^i·P`; 60 KiB per base.
+    tables: OnceLock<Vec<Vec<G1Affine>>>,
+}
 
 impl FixedBases {
-    /// Computes the tables, 60 KiB per base.
+    /// These bases, without tables yet.
     pub(super) fn new(bases: &[G1Affine]) -> Self {
-        Self(bases.iter().map(table).collect())
+        Self {
+            bases: bases.to_vec(),
+            used: OnceLock::new(),
+            tables: OnceLock::new(),
+        }
+    }
+
+    /// Whether the tables are made.
+    #[cfg(test)]
+    pub(super) fn has_tables(&self) -> bool {
+        self.tables.get().is_some()
     }
 
     /// `Σ scalars_i · bases_(first + i)`.
     pub(super) fn combine(&self, first: usize, scalars: &[F]) -> G1Projective {
+        if self.used.set(()).is_ok() {
+            return by_halves(&self.bases[first..], scalars);
+        }
+        let tables = self.tables.get_or_init(|| self.bases.iter().map(table).collect());
         let mut sum = G1Projective::ZERO;
-        for (table, scalar) in self.0[first..].iter().zip(scalars) {
+        for (table, scalar) in tables[first..].iter().zip(scalars) {
             let limbs = scalar.into_bigint().0;
             for position in 0..DIGITS {
                 let byte = limbs[position / 16].to_le_bytes()[position % 16 / 2];
@@ -41,6 +64,20 @@ impl FixedBases {
         }
         sum
     }
+}
+
+/// `Σ scalars_i · points_i` without tables: the lower and the upper 128 bits of the scalars apart.
+fn by_halves(points: &[G1Affine], scalars: &[F]) -> G1Projective {
+    let half = |at: usize| {
+        let limb = |scalar: &F, i: usize| u128::from(scalar.into_bigint().0[i]);
+        let weight = |scalar| limb(scalar, at) | limb(scalar, at + 1) << 64;
+        weighted_sum(points, &scalars.iter().map(weight).collect::<Vec<_>>())
+    };
+    let mut sum = half(2);
+    for _ in 0..128 {
+        sum.double_in_place();
+    }
+    sum + half(0)
 }
 
 fn table(base: &G1Affine) -> Vec<G1Affine> {

@@ -1,15 +1,16 @@
 //! Decoding accepts canonical bytes only, keys obey every rule, and no tampered proof verifies.
 
-use ark_bn254::{Fq, Fq2, G1Affine, G1Projective, G2Affine};
+use ark_bn254::{Fq, Fq2, G1Affine, G2Affine};
 use ark_ec::{AffineRepr, CurveGroup};
 use ark_ff::{AdditiveGroup, BigInteger, Field, PrimeField};
 use tacit_protocol::DecodeError;
 use tacit_protocol::encoding::{Decode, Encode};
 use tacit_protocol::field;
 
-use super::combination::{FixedBases, weighted_sum};
 use super::testing::TrapdoorKey;
 use super::*;
+
+mod preparing;
 
 const N: usize = 7;
 
@@ -452,29 +453,6 @@ fn errors_that_cancel_without_weights_do_not_cancel_in_a_batch() {
         check(&pvk, &swapped),
         Err(BatchError::Invalid { culprits: vec![0, 1] })
     );
-}
-
-#[test]
-fn tables_and_buckets_agree_with_plain_multiplication() {
-    let points: Vec<G1Affine> = (1..=40u64)
-        .map(|i| (G1Affine::generator() * F::from(i).pow([9])).into_affine())
-        .collect();
-    let scalars: Vec<F> = (0..40u64)
-        .map(|i| F::from(i).pow([77]) - F::from(i % 3))
-        .collect();
-    let expected = points
-        .iter()
-        .zip(&scalars)
-        .fold(G1Projective::ZERO, |sum, (p, k)| sum + *p * k);
-    assert_eq!(FixedBases::new(&points).combine(0, &scalars), expected);
-    for n in [0, 1, 2, 3, 17, 40] {
-        let weights: Vec<u128> = (0..n as u128).map(|i| u128::MAX / (i * i * i + 1) - i).collect();
-        let expected = points
-            .iter()
-            .zip(&weights)
-            .fold(G1Projective::ZERO, |sum, (p, w)| sum + *p * F::from(*w));
-        assert_eq!(weighted_sum(&points[..n], &weights), expected, "{n} points");
-    }
 }
 
 #[test]

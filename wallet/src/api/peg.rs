@@ -6,6 +6,7 @@ use tacit_protocol::transfer::TransferId;
 use tacit_protocol::{Amount, F};
 
 use super::codec;
+use super::compact::Anchored;
 
 /// Parameters of `registerDeposit`: an output and the two leaves of its script.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -169,8 +170,12 @@ pub struct Supply {
     pub vault_amount: Amount,
     /// Swept and not yet credited.
     pub pending_deposits: Amount,
+    /// How many deposits that is.
+    pub pending_deposit_count: u64,
     /// Left the supply and not yet paid.
     pub pending_withdrawals: Amount,
+    /// How many withdrawals that is.
+    pub pending_withdrawal_count: u64,
     /// What the vault holds beyond all that: the genesis amount and top-ups.
     pub surplus: Amount,
     /// What is missing; zero in a sound chain.
@@ -178,6 +183,35 @@ pub struct Supply {
     /// The vault fault on record, if there is one: transaction and rule.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<String>,
+}
+
+/// One entry of the answer of `reserves`: what the vault held and owed right after a batch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BatchReserves {
+    /// The batch; 0 is genesis.
+    pub batch: u32,
+    /// Where it is anchored; absent for genesis.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anchored: Option<Anchored>,
+    /// Shielded satoshi.
+    pub supply: Amount,
+    /// The vault's output.
+    pub vault: OutPoint,
+    /// What it held.
+    pub vault_amount: Amount,
+    /// Swept and not yet credited.
+    pub pending_deposits: Amount,
+    /// How many deposits that was.
+    pub pending_deposit_count: u64,
+    /// Left the supply and not yet paid.
+    pub pending_withdrawals: Amount,
+    /// How many withdrawals that was.
+    pub pending_withdrawal_count: u64,
+    /// What the vault held beyond all that.
+    pub surplus: Amount,
+    /// What was missing; zero in a sound chain.
+    pub gap: Amount,
 }
 
 /// Parameters of `findDeposits`.

@@ -200,6 +200,20 @@ impl NodeApi for MemoryNode {
         })
     }
 
+    fn reserves(&self, _range: Range) -> Result<Vec<BatchReserves>, ApiError> {
+        Err(ApiError::NotFound {
+            what: "reserves".into(),
+        })
+    }
+
+    fn forced_requests(&self, _range: ForcedRange) -> Result<ForcedPage, ApiError> {
+        Err(ApiError::NotFound { what: "queue".into() })
+    }
+
+    fn forced_status(&self, _query: ForcedQuery) -> Result<Vec<ForcedRequestStatus>, ApiError> {
+        Ok(Vec::new())
+    }
+
     fn find_deposits(&self, scripts: &[ScriptBuf]) -> Result<Vec<FoundDeposit>, ApiError> {
         assert!(scripts.len() <= MAX_SCRIPTS);
         let inner = self.inner.borrow();

@@ -5,11 +5,12 @@ use rand::rngs::OsRng;
 use serde_json::json;
 use tacit_protocol::peg::FeeRate;
 use tacit_protocol::peg::fees::MIN_DEPOSIT;
-use tacit_wallet::api::NodeApi;
+use tacit_wallet::api::{ForcedQuery, ForcedRequestStatus, NodeApi};
 use tacit_wallet::builder::exit::parse_address;
 use tacit_wallet::{DepositOutput, DepositProgress, Wallet, WalletError};
 
 use super::LookArgs;
+use super::looking::print_forced;
 use super::shell::{Shell, say};
 use crate::printable::printable;
 use crate::progress::bar;
@@ -40,7 +41,7 @@ pub(super) fn status(shell: &Shell<'_>, look: LookArgs) -> anyhow::Result<()> {
     if !look.offline {
         return register(shell);
     }
-    list(shell, &shell.open_any()?);
+    list(shell, &shell.open_any()?, &[]);
     Ok(())
 }
 
@@ -51,7 +52,8 @@ pub(super) fn register(shell: &Shell<'_>) -> anyhow::Result<()> {
     // Whether a deposit is credited stands in the batches.
     shell.sync(&mut wallet, &node).map_err(say)?;
     refresh(&mut wallet, &node).map_err(say)?;
-    list(shell, &wallet);
+    let forced = forced(&wallet, &node)?;
+    list(shell, &wallet, &forced);
     Ok(())
 }
 
@@ -63,13 +65,26 @@ pub(super) fn refresh(wallet: &mut Wallet, node: &dyn NodeApi) -> Result<(), Wal
     outcome
 }
 
-fn list(shell: &Shell<'_>, wallet: &Wallet) {
+/// The claims that were posted on Bitcoin of deposits that are swept and not credited.
+fn forced(wallet: &Wallet, node: &dyn NodeApi) -> anyhow::Result<Vec<ForcedRequestStatus>> {
+    let mut found = Vec::new();
+    for deposit in wallet.deposits() {
+        if matches!(deposit.progress, DepositProgress::Swept { .. }) {
+            let query = ForcedQuery::Outpoint(deposit.outpoint);
+            found.extend(node.forced_status(query).map_err(say)?);
+        }
+    }
+    Ok(found)
+}
+
+fn list(shell: &Shell<'_>, wallet: &Wallet, forced: &[ForcedRequestStatus]) {
     let deposits = wallet.deposits();
-    shell.answer(&json!({ "deposits": deposits }), || {
+    shell.answer(&json!({ "deposits": deposits, "forced": forced }), || {
         if deposits.is_empty() {
             println!("no deposits; `tacit wallet deposit` shows an address to pay to");
         }
         print(deposits);
+        print_forced(forced);
     });
 }
 

@@ -4,12 +4,14 @@ use rand::rngs::OsRng;
 use serde_json::{Value, json};
 use tacit_protocol::field;
 use tacit_wallet::api::{
-    ApiError, NodeApi, TransferStatus, WithdrawalQuery, WithdrawalState, WithdrawalStatus,
+    ApiError, ForcedQuery, ForcedRequestStatus, NodeApi, TransferStatus, WithdrawalQuery, WithdrawalState,
+    WithdrawalStatus,
 };
 use tacit_wallet::{Entry, EntryState, EventKind, MemoRecord};
 
 use super::shell::{Shell, say};
 use super::{LookArgs, depositing};
+use crate::commands::bridge::describe;
 use crate::printable::printable;
 
 /// `tacit wallet address`.
@@ -242,20 +244,49 @@ pub(super) fn query(text: &str) -> Result<WithdrawalQuery, String> {
 /// `tacit wallet withdrawal`.
 pub(super) fn withdrawal(shell: &Shell<'_>, query: WithdrawalQuery) -> anyhow::Result<()> {
     let node = shell.client()?;
+    let forced = match query {
+        WithdrawalQuery::Txid(id) => node.forced_status(ForcedQuery::Txid(id)).map_err(say)?,
+        WithdrawalQuery::Index(_) => None,
+    };
     let found = node.withdrawal_status(query);
     // It gets its number with its batch; before that only the transfer is known.
     if let (Err(ApiError::NotFound { .. }), WithdrawalQuery::Txid(id)) = (&found, query)
         && node.transfer_status(id).map_err(say)? == TransferStatus::Pending
     {
         shell.answer(
-            &json!({ "txid": id.to_string(), "status": { "state": "pending" } }),
-            || println!("its transfer waits for a batch"),
+            &json!({ "txid": id.to_string(), "status": { "state": "pending" }, "forced": forced }),
+            || {
+                println!("its transfer waits for a batch");
+                print_forced(&forced);
+            },
+        );
+        return Ok(());
+    }
+    if matches!(found, Err(ApiError::NotFound { .. })) && !forced.is_empty() {
+        shell.answer(
+            &json!({ "txid": id.to_string(), "status": { "state": "forced" }, "forced": forced }),
+            || {
+                println!("its transfer is in no batch");
+                print_forced(&forced);
+            },
         );
         return Ok(());
     }
     let found = found.map_err(say)?;
-    shell.answer(&serde_json::to_value(&found)?, || print_withdrawal(&found));
+    let mut value = serde_json::to_value(&found)?;
+    value["forced"] = json!(forced);
+    shell.answer(&value, || {
+        print_withdrawal(&found);
+        print_forced(&forced);
+    });
     Ok(())
+}
+
+/// A line for each request that was posted on Bitcoin.
+pub(super) fn print_forced(requests: &[ForcedRequestStatus]) {
+    for request in requests {
+        println!("forced: {}", describe(request));
+    }
 }
 
 fn print_withdrawal(found: &WithdrawalStatus) {

@@ -13,11 +13,12 @@ use tacit_protocol::testing::{keypair, nullifier, outpoint, params, transfer, x_
 use tacit_protocol::transfer::{Transfer, TransferId};
 use tacit_protocol::{Amount, F, Network};
 use tacit_wallet::api::{
-    Anchored, ApiError, BatchDetails, BatchSummary, BridgeStatus, CompactBatch, CompactDeposit,
-    CompactTransfer, DepositDetails, DepositStatus, ExitDetails, FederationStatus, FeeEstimate, FoundDeposit,
-    NodeApi, OfficeStatus, PendingRaise, Promise, Queued, Range, Receipt, RegisterDeposit, Role, SignerHealth, Status,
-    SubtreeRoots, Supply, SyncState, TransferDetails, TransferStatus, VaultActivity, WithdrawalQuery,
-    WithdrawalState, WithdrawalStatus,
+    Anchored, ApiError, BatchDetails, BatchReserves, BatchSummary, BridgeStatus, CompactBatch,
+    CompactDeposit, CompactTransfer, DepositDetails, DepositStatus, ExitDetails, FederationStatus,
+    FeeEstimate, ForcedPage, ForcedPlace, ForcedQuery, ForcedRange, ForcedRequestStatus, ForcedState,
+    ForcedSubject, FoundDeposit, NodeApi, OfficeStatus, PendingRaise, Promise, Queued, Range, Receipt, RegisterDeposit, Role,
+    SignerHealth, Status, SubtreeRoots, Supply, SyncState, TransferDetails, TransferStatus, VaultActivity,
+    WithdrawalQuery, WithdrawalState, WithdrawalStatus,
 };
 
 /// The fake node.
@@ -194,11 +195,67 @@ pub(super) fn supply() -> Supply {
         vault: outpoint(3),
         vault_amount: sats(2),
         pending_deposits: sats(3),
+        pending_deposit_count: 7,
         pending_withdrawals: sats(4),
+        pending_withdrawal_count: 8,
         surplus: sats(5),
         gap: sats(6),
         fault: Some("tx: rule".into()),
     }
+}
+
+/// One request of every state.
+pub(super) fn forced() -> Vec<ForcedRequestStatus> {
+    let states = [
+        ForcedState::Waiting { before: 3, due: true },
+        ForcedState::Honoured { batch: 4 },
+        ForcedState::Dropped {
+            batch: 5,
+            reason: "batch 2 did it before".into(),
+        },
+    ];
+    let subjects = [
+        ForcedSubject::Txid(id(2)),
+        ForcedSubject::Txid(id(3)),
+        ForcedSubject::Outpoint(outpoint(6)),
+    ];
+    let request = |(status, subject)| ForcedRequestStatus {
+        place: ForcedPlace {
+            height: 7,
+            transaction: 8,
+            input: 9,
+        },
+        posted_by: txid(5),
+        subject,
+        due_height: 151,
+        status,
+    };
+    states.into_iter().zip(subjects).map(request).collect()
+}
+
+pub(super) fn forced_page() -> ForcedPage {
+    ForcedPage {
+        anchor_height: 120,
+        waiting: 9,
+        requests: forced(),
+    }
+}
+
+pub(super) fn reserves() -> Vec<BatchReserves> {
+    let at = |batch, anchored| BatchReserves {
+        batch,
+        anchored,
+        supply: sats(1),
+        vault: outpoint(3),
+        vault_amount: sats(2),
+        pending_deposits: sats(3),
+        pending_deposit_count: 4,
+        pending_withdrawals: sats(5),
+        pending_withdrawal_count: 6,
+        surplus: sats(7),
+        gap: sats(8),
+    };
+    vec![at(0, None), at(1, Some(anchored()))]
 }
 
 pub(super) fn found() -> Vec<FoundDeposit> {
@@ -350,6 +407,18 @@ impl NodeApi for Fake {
 
     fn supply(&self) -> Result<Supply, ApiError> {
         self.give("supply".into(), supply())
+    }
+
+    fn reserves(&self, given: Range) -> Result<Vec<BatchReserves>, ApiError> {
+        self.give(format!("reserves {given:?}"), reserves())
+    }
+
+    fn forced_requests(&self, given: ForcedRange) -> Result<ForcedPage, ApiError> {
+        self.give(format!("forcedRequests {given:?}"), forced_page())
+    }
+
+    fn forced_status(&self, given: ForcedQuery) -> Result<Vec<ForcedRequestStatus>, ApiError> {
+        self.give(format!("forcedStatus {given:?}"), forced())
     }
 
     fn find_deposits(&self, given: &[ScriptBuf]) -> Result<Vec<FoundDeposit>, ApiError> {

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use tacit_protocol::F;
 use tacit_protocol::testing::{nullifier, outpoint, params, transfer, x_only};
-use tacit_wallet::api::{ApiError, NodeApi, Range, RegisterDeposit, WithdrawalQuery};
+use tacit_wallet::api::{
+    ApiError, ForcedQuery, ForcedQueue, ForcedRange, NodeApi, Range, RegisterDeposit, WithdrawalQuery,
+};
 use tokio::sync::broadcast;
 
 use super::fake::{self, id, sats};
@@ -66,6 +68,25 @@ fn every_method_of_the_peg_round_trips() {
         assert_eq!(served.last_asked(), format!("withdrawalStatus {query:?}"));
     }
     assert_eq!(node.supply().unwrap(), fake::supply());
+    let range = Range { from: 0, limit: 2 };
+    assert_eq!(node.reserves(range).unwrap(), fake::reserves());
+    assert_eq!(served.last_asked(), format!("reserves {range:?}"));
+    for queue in [ForcedQueue::Transfers, ForcedQueue::Deposits] {
+        let place = fake::forced()[0].place;
+        for after in [None, Some(place)] {
+            let range = ForcedRange {
+                queue,
+                after,
+                limit: 3,
+            };
+            assert_eq!(node.forced_requests(range).unwrap(), fake::forced_page());
+            assert_eq!(served.last_asked(), format!("forcedRequests {range:?}"));
+        }
+    }
+    for query in [ForcedQuery::Txid(id(4)), ForcedQuery::Outpoint(outpoint(9))] {
+        assert_eq!(node.forced_status(query).unwrap(), fake::forced());
+        assert_eq!(served.last_asked(), format!("forcedStatus {query:?}"));
+    }
     let scripts = [fake::found()[0].script.clone()];
     assert_eq!(node.find_deposits(&scripts).unwrap(), fake::found());
     assert_eq!(served.last_asked(), format!("findDeposits {scripts:?}"));

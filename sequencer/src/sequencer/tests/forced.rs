@@ -305,3 +305,121 @@ fn a_deposit_that_nobody_registered_is_credited_by_force() {
     assert_eq!(waiting(&chain), 0);
     assert_audited(&chain);
 }
+
+/// The shape of the last sealed batch.
+fn shape(chain: &Chain) -> BatchShape {
+    let batch = chain.sequencer.pending().batches().back().expect("sealed");
+    batch.sealed().batch.shape
+}
+
+/// Anchors everything after all of it has become due, on the block after that.
+fn anchor_late(chain: &mut Chain) -> Vec<u32> {
+    chain.mine_empty(WINDOW as usize);
+    move_tip(chain);
+    chain.prove_all();
+    chain.anchor_all().anchored
+}
+
+#[test]
+fn the_largest_shape_is_taken_only_while_a_smaller_one_would_leave_requests_behind() {
+    for (count, expected) in [(2, BatchShape::B4x4), (3, BatchShape::B20x8)] {
+        let mut chain = Chain::new();
+        let requests: Vec<_> = (1..=count).map(forced).collect();
+        chain.force(&requests);
+        chain.mine_empty(EARLY);
+        assert_eq!(tick(&mut chain), [1]);
+        assert_eq!(sealed(&chain), numbers(1..=count));
+        assert_eq!(shape(&chain), expected, "{count} requests");
+        assert_eq!(anchor_late(&mut chain), [1]);
+        assert_eq!(last_verdict(&chain), Verdict::Applied { first: 1, count: 1 });
+        assert_eq!(waiting(&chain), 0);
+        assert_audited(&chain);
+    }
+}
+
+#[test]
+fn requests_with_one_anchor_too_many_for_a_small_shape_take_the_largest() {
+    let mut chain = Chain::new();
+    chain.submit(&draft(50));
+    chain.seal();
+    chain.prove_all();
+    chain.anchor_all();
+    let younger = Draft {
+        anchor: 1,
+        ..forced(2)
+    };
+    chain.force(&[forced(1), younger]);
+    chain.mine_empty(EARLY);
+    assert_eq!(tick(&mut chain), [2]);
+    assert_eq!(sealed(&chain), numbers([1, 2]));
+    assert_eq!(shape(&chain), BatchShape::B20x8);
+    assert_eq!(anchor_late(&mut chain), [2]);
+    assert_eq!(waiting(&chain), 0);
+    assert_audited(&chain);
+}
+
+#[test]
+fn a_small_batch_that_waited_until_more_is_due_than_it_takes_is_sealed_anew_as_the_largest() {
+    for restart in [false, true] {
+        let mut chain = Chain::new();
+        chain.force(&[forced(1), forced(2)]);
+        chain.mine_empty(EARLY);
+        assert_eq!(tick(&mut chain), [1]);
+        assert_eq!(shape(&chain), BatchShape::B4x4);
+        chain.prove_all();
+        // One more behind the two, which nobody seals: enough batches wait.
+        chain.force(&[forced(3)]);
+        chain.mine_empty(WINDOW as usize - 1);
+        let anchor = chain.empty_anchor();
+        let changes = chain.mine(vec![anchor]);
+        assert_eq!((changes.resealed_from, changes.halted), (Some(1), None));
+        if restart {
+            chain.reopen();
+        }
+        assert_eq!(tick(&mut chain), [1]);
+        assert_eq!(sealed(&chain), numbers([1, 2, 3]));
+        assert_eq!(shape(&chain), BatchShape::B20x8);
+        chain.prove_all();
+        assert_eq!(chain.anchor_all().anchored, [1]);
+        assert_eq!(last_verdict(&chain), Verdict::Applied { first: 1, count: 1 });
+        assert_eq!(waiting(&chain), 0);
+        assert_audited(&chain);
+    }
+}
+
+#[test]
+fn the_last_requests_of_a_flood_need_no_large_batch() {
+    let mut chain = Chain::new();
+    let flood: Vec<_> = (1..=12).map(forced).collect();
+    chain.force(&flood);
+    chain.mine_empty(EARLY);
+    assert_eq!(tick(&mut chain), [1, 2]);
+    let pending = chain.sequencer.pending();
+    let shapes: Vec<_> = pending
+        .batches()
+        .iter()
+        .map(|batch| batch.sealed().batch.shape)
+        .collect();
+    assert_eq!(shapes, [BatchShape::B20x8, BatchShape::B4x4]);
+    assert_eq!(anchor_late(&mut chain), [1, 2]);
+    assert_eq!(last_verdict(&chain), Verdict::Applied { first: 1, count: 2 });
+    assert_eq!(waiting(&chain), 0);
+    assert_audited(&chain);
+}
+
+#[test]
+fn the_queue_is_walked_again_after_a_block_and_after_a_batch_only() {
+    let mut chain = Chain::new();
+    chain.force(&[forced(1)]);
+    assert!(tick(&mut chain).is_empty());
+    let known = |chain: &Chain| chain.sequencer.forced.clone().expect("walked");
+    let first = known(&chain);
+    assert!(tick(&mut chain).is_empty());
+    assert!(std::sync::Arc::ptr_eq(&first, &known(&chain)));
+    chain.mine_empty(EARLY);
+    assert!(chain.sequencer.forced.is_none(), "a block came");
+    assert_eq!(tick(&mut chain), [1]);
+    assert!(known(&chain).is_empty(), "walked again after the batch");
+    chain.reopen();
+    assert!(chain.sequencer.forced.is_none());
+}

@@ -7,8 +7,8 @@ use tacit_protocol::peg::EpochHash;
 use super::{count, numbered, rows};
 use crate::chain::handover::{Announced, EpochRecord};
 
-const EPOCHS: u8 = b'M';
-const ANNOUNCED: u8 = b'N';
+const EPOCHS: u8 = b'Y';
+const ANNOUNCED: u8 = b'I';
 const LAST_RESET: &[u8] = b"Z";
 
 /// Epochs of the federation from number `from`.

@@ -8,10 +8,12 @@ use tacit_protocol::{F, testing};
 use super::super::forced::{Fate, Position, Void};
 use super::super::records::Verdict;
 use super::super::{due_until, moved_money, table};
-use super::world::{Chain, claim, exit, world};
+use super::world::{Chain, World, claim, exit, world};
 use crate::batch::due::{LOOK, Walk, walk};
 
 mod claims;
+mod queue;
+mod shapes;
 
 use claims::{forced_claim, swept, waiting_claims};
 
@@ -52,7 +54,11 @@ fn left_out(batch: u32, what: &str, position: Position) -> Verdict {
 
 /// A chain whose next anchor finds all these requests due; the height they were posted at.
 fn due(requests: &[ForcedRequest]) -> (Chain, u32) {
-    let mut chain = Chain::funded();
+    due_in(world(), requests)
+}
+
+fn due_in(world: &'static World, requests: &[ForcedRequest]) -> (Chain, u32) {
+    let mut chain = Chain::funded_in(world);
     let posted = chain.force(requests);
     chain.anchor_at(posted + window());
     (chain, posted)
@@ -349,7 +355,7 @@ fn taking_requests_and_what_became_of_them_back_leaves_no_trace() {
 }
 
 fn walked(chain: &Chain, shape: BatchShape, until: u32, look: usize) -> Walk {
-    walk(&world().rules, &chain.kv, shape, Some(until), look).expect("memory")
+    walk(&chain.world.rules, &chain.kv, shape, Some(until), look).expect("memory")
 }
 
 #[test]
@@ -450,6 +456,9 @@ fn a_request_moves_no_money_and_is_no_reason_to_halt_over_a_reorganisation() {
     let anchor = chain.empty_anchor();
     chain.mine(vec![anchor]);
     assert!(moved(&chain), "the tip");
+    let sweep = chain.sweep(&[3]);
+    chain.mine(vec![sweep]);
+    assert!(moved(&chain), "the vault");
 }
 
 #[test]

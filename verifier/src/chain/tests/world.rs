@@ -39,24 +39,36 @@ pub(super) const SHARE: u64 = 58;
 
 pub(super) struct World {
     pub(super) rules: Rules,
-    pub(super) transfer: TrapdoorKey,
-    pub(super) batch: TrapdoorKey,
+    transfer: TrapdoorKey,
+    /// One for the batches of every shape.
+    batch: TrapdoorKey,
+}
+
+impl World {
+    fn new(shapes: &[BatchShape]) -> Self {
+        let (transfer, batch) = (TrapdoorKey::new(1, 7), TrapdoorKey::new(2, 3));
+        let mut circuits = vec![circuit("transfer-v1", &transfer)];
+        circuits.extend(shapes.iter().map(|shape| circuit(shape.circuit_name(), &batch)));
+        let params = ChainParams::new(testing::genesis(), circuits).expect("valid parameters");
+        let rules = Rules::load(params).expect("valid keys");
+        Self {
+            rules,
+            transfer,
+            batch,
+        }
+    }
 }
 
 /// Rules with keys for transfers and the smallest shape.
 pub(super) fn world() -> &'static World {
     static WORLD: OnceLock<World> = OnceLock::new();
-    WORLD.get_or_init(|| {
-        let (transfer, batch) = (TrapdoorKey::new(1, 7), TrapdoorKey::new(2, 3));
-        let circuits = vec![circuit("transfer-v1", &transfer), circuit("batch-4-4-v1", &batch)];
-        let params = ChainParams::new(testing::genesis(), circuits).expect("valid parameters");
-        let rules = Rules::load(params).expect("valid keys");
-        World {
-            rules,
-            transfer,
-            batch,
-        }
-    })
+    WORLD.get_or_init(|| World::new(&[BatchShape::B4x4]))
+}
+
+/// Rules with keys for transfers and the two smallest shapes.
+pub(super) fn wide_world() -> &'static World {
+    static WORLD: OnceLock<World> = OnceLock::new();
+    WORLD.get_or_init(|| World::new(&[BatchShape::B4x4, BatchShape::B20x8]))
 }
 
 fn circuit(name: &str, key: &TrapdoorKey) -> CircuitKey {
@@ -98,25 +110,37 @@ pub(super) fn outpoint(n: u64) -> OutPoint {
 pub(super) struct Chain {
     pub(super) kv: MemoryKv,
     pub(super) blocks: Vec<BlockInput>,
+    pub(super) world: &'static World,
     /// Makes every block and every transaction different.
     nonce: u64,
 }
 
 impl Chain {
     pub(super) fn new() -> Self {
+        Self::new_in(world())
+    }
+
+    /// A chain of these rules.
+    pub(super) fn new_in(world: &'static World) -> Self {
         let mut kv = MemoryKv::default();
-        let delta = chain::genesis(&kv, world().rules.params()).expect("memory");
+        let delta = chain::genesis(&kv, world.rules.params()).expect("memory");
         kv.commit(&delta);
         Self {
             kv,
             blocks: Vec::new(),
+            world,
             nonce: 0,
         }
     }
 
     /// A chain with one batch, which credited one deposit. The sweep was number 0.
     pub(super) fn funded() -> Self {
-        let mut chain = Self::new();
+        Self::funded_in(world())
+    }
+
+    /// The same under these rules.
+    pub(super) fn funded_in(world: &'static World) -> Self {
+        let mut chain = Self::new_in(world);
         let sweep = chain.sweep(&[1]);
         chain.mine(vec![sweep]);
         chain.mine(Vec::new());
@@ -152,7 +176,7 @@ impl Chain {
     }
 
     pub(super) fn connect(&mut self, block: BlockInput) {
-        let delta = chain::connect(&self.kv, &world().rules, &block).expect("the next block");
+        let delta = chain::connect(&self.kv, &self.world.rules, &block).expect("the next block");
         self.kv.commit(&delta);
         self.blocks.push(block);
     }
@@ -170,7 +194,7 @@ impl Chain {
 
     /// What somebody derives who sees the present blocks only.
     pub(super) fn replay(&self) -> MemoryKv {
-        let mut other = Self::new();
+        let mut other = Self::new_in(self.world);
         self.blocks.iter().cloned().for_each(|block| other.connect(block));
         other.kv
     }
@@ -250,7 +274,7 @@ impl Chain {
             .collect();
         let output = TxOut {
             value: bitcoin::Amount::from_sat(1_000),
-            script_pubkey: world().rules.params().genesis().anchor_keys().script_pubkey(),
+            script_pubkey: self.world.rules.params().genesis().anchor_keys().script_pubkey(),
         };
         joined(inputs, vec![output.clone()], vec![output; envelopes.len()])
     }
@@ -287,8 +311,8 @@ impl Chain {
         transfer.anchor = anchor;
         change(&mut transfer);
         let root = anchor_roots(&self.kv, &[anchor]).expect("a recorded state")[0];
-        if let Ok(public) = transfer.body.public(world().rules.params()) {
-            let proof = world().transfer.simulate(&public.inputs(root), 0);
+        if let Ok(public) = transfer.body.public(self.world.rules.params()) {
+            let proof = self.world.transfer.simulate(&public.inputs(root), 0);
             transfer.proof = ProofBytes(proof.to_bytes());
         }
         transfer
@@ -296,18 +320,32 @@ impl Chain {
 
     /// The next batch, whole: its state computed and its proof made, as far as the rules let it.
     pub(super) fn batch(&self, transfers: Vec<Transfer>, deposits: Vec<DepositClaim>) -> Batch {
+        self.batch_of(BatchShape::B4x4, transfers, deposits)
+    }
+
+    /// The same of another shape.
+    pub(super) fn batch_of(
+        &self,
+        shape: BatchShape,
+        transfers: Vec<Transfer>,
+        deposits: Vec<DepositClaim>,
+    ) -> Batch {
         let first = ledger::tip(&self.kv).expect("memory").batch == 0;
-        let mut anchors: Vec<u32> = transfers.iter().map(|t| t.anchor).collect();
-        anchors.dedup();
+        let mut anchors: Vec<u32> = Vec::new();
+        for transfer in &transfers {
+            if !anchors.contains(&transfer.anchor) {
+                anchors.push(transfer.anchor);
+            }
+        }
         if anchors.is_empty() {
             anchors.push(0);
         }
         let batch = Batch {
-            shape: BatchShape::B4x4,
+            shape,
             operator: first.then(|| F::from(77u64)),
             state: F::from(0u64),
             proof: ProofBytes([0; 128]),
-            anchors: Batch::pad_anchors(BatchShape::B4x4, &anchors).expect("at most two"),
+            anchors: Batch::pad_anchors(shape, &anchors).expect("few enough"),
             transfers,
             deposits,
         };
@@ -316,7 +354,7 @@ impl Chain {
 
     /// The batch with state and proof made anew, if no rule before them is broken.
     pub(super) fn sealed(&self, mut batch: Batch) -> Batch {
-        let rules = &world().rules;
+        let rules = &self.world.rules;
         let Ok(data) = resolve(rules, &self.kv, &batch, self.cursor().height + 1) else {
             return batch;
         };
@@ -327,7 +365,7 @@ impl Chain {
         let roots = anchor_roots(&self.kv, &batch.anchors).expect("resolved");
         batch.state = after.commitment();
         let digest = data.digest(rules.params().chain_id().to_field(), &roots);
-        let proof = world().batch.simulate(&[before, batch.state, digest], 0);
+        let proof = self.world.batch.simulate(&[before, batch.state, digest], 0);
         batch.proof = ProofBytes(proof.to_bytes());
         batch
     }
@@ -365,7 +403,7 @@ impl Chain {
         handover: Option<&HandoverPlan>,
     ) -> UnsignedVaultTx {
         let tip = table::vault_tip(&self.kv).expect("memory").expect("genesis");
-        let genesis = world().rules.params().genesis();
+        let genesis = self.world.rules.params().genesis();
         let deposits: Vec<DepositCoin> = tags
             .iter()
             .map(|tag| DepositCoin {
