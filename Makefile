@@ -37,6 +37,11 @@ test: ## run every test, those against a real bitcoind included
 	@$(ENV) cargo nextest run --workspace $(CARGO_FLAGS)
 	@$(ENV) cargo test --doc --workspace $(CARGO_FLAGS)
 
+.PHONY: soak
+soak: ## crash the vault and the sequencer a thousand times and count the money; the report goes to target/soak
+	@scripts/setup.sh --tests --meanwhile cargo nextest run -p tacit-bridge -p tacit-tests -p tacit-node --no-run $(CARGO_FLAGS)
+	@$(ENV) scripts/soak.sh
+
 .PHONY: lint
 lint: ## check formatting, lints, documentation and the house's rules
 	@$(ENV) cargo fmt --all --check

@@ -360,7 +360,9 @@ impl Publisher {
             txid: entry.commit.compute_txid(),
             vout: 0,
         };
-        if client.unspent(&output, false)?.is_none() {
+        let is_there = client.unspent(&output, false)?.is_some();
+        // One whose sending was never answered may be in the mempool: sent is what the node has.
+        if !is_there && client.mempool_entry(&output.txid)?.is_none() {
             match client.send(&entry.commit) {
                 Ok(Broadcast::InMempool | Broadcast::AlreadyConfirmed) => {}
                 Err(error @ ClientError::Rejected { .. }) if error.is_missing_inputs() => {

@@ -2,11 +2,14 @@
 //!
 //! * [`Bitcoind`] runs Bitcoin Core in regtest mode and ends it when dropped.
 //! * [`Faucet`] mines, keeps the rewards under its own key and pays from them; no wallet needed.
+//! * [`Tally`] counts the money anew from whole blocks; [`SoakReport`] is what loops of faults report.
 //!
 //! Nothing here is for any other network. The program is the one that `BITCOIND_EXE` names.
 
 mod bitcoind;
 mod faucet;
+mod soak;
+mod tally;
 
 use std::path::PathBuf;
 
@@ -17,6 +20,8 @@ use tacit_protocol::peg::coins::CoinError;
 
 pub use bitcoind::{Bitcoind, BitcoindOptions};
 pub use faucet::Faucet;
+pub use soak::SoakReport;
+pub use tally::{Moved, Tally};
 
 /// The environment variable that names the program.
 pub const BITCOIND_EXE: &str = "BITCOIND_EXE";

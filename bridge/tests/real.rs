@@ -9,6 +9,7 @@ mod real {
     mod client;
     mod crash;
     mod deposit;
+    mod dust;
     mod follower;
     mod leaves;
     mod operated;

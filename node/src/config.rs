@@ -164,7 +164,7 @@ pub struct SequencerConfig {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub take_over: bool,
     /// For tests only: abort the process at this point (`after-seal`, `after-proof`,
-    /// `after-journal`, `after-commit`, `after-vault-planned`, `after-vault-signed`, `after-vault-sent`).
+    /// `after-journal`, `after-vault-sent` and others: `docs/spec/faults.md`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crash_at: Option<String>,
 }

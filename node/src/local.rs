@@ -212,6 +212,14 @@ impl LocalChain {
     pub fn start(&self, name: &str, config: &Config) -> anyhow::Result<NodeProcess> {
         NodeProcess::start(&self.options.binary, &self.dir, name, config)
     }
+
+    /// Starts a node process with more arguments, such as `--acknowledge`.
+    ///
+    /// # Errors
+    /// If it ends or does not answer in time; the error names its log.
+    pub fn start_with(&self, name: &str, config: &Config, arguments: &[&str]) -> anyhow::Result<NodeProcess> {
+        NodeProcess::start_with(&self.options.binary, &self.dir, name, config, arguments)
+    }
 }
 
 /// A running `tacit node`, `tacit sequencer` or `tacit signer`; killed when dropped.
@@ -227,6 +235,16 @@ impl NodeProcess {
     /// # Errors
     /// If it ends or does not answer in time; the error names its log.
     pub fn start(binary: &Path, dir: &Path, name: &str, config: &Config) -> anyhow::Result<Self> {
+        Self::start_with(binary, dir, name, config, &[])
+    }
+
+    fn start_with(
+        binary: &Path,
+        dir: &Path,
+        name: &str,
+        config: &Config,
+        arguments: &[&str],
+    ) -> anyhow::Result<Self> {
         let file = dir.join(format!("{name}.toml"));
         fs::write(&file, toml::to_string(config)?)?;
         let log = dir.join(format!("{name}.log"));
@@ -242,6 +260,7 @@ impl NodeProcess {
             .arg(command)
             .args(["--log-format", "json", "--config"])
             .arg(&file)
+            .args(arguments)
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
             .stderr(output)

@@ -124,6 +124,8 @@ pub struct Sequencer {
     halt: Option<Halt>,
     /// Transfers in sealed batches that a halt keeps from being anchored.
     held: HashMap<TransferId, u32>,
+    /// The first sealed batch that cannot be anchored any more.
+    void_from: Option<u32>,
     synced: bool,
     /// A change of Bitcoin's state was committed and not taken over.
     stale: bool,
@@ -179,6 +181,7 @@ impl Sequencer {
             forced: None,
             halt: None,
             held: HashMap::new(),
+            void_from: None,
             synced: false,
             stale: true,
             height: 0,

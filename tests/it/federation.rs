@@ -2,8 +2,12 @@
 //! what it does not see on Bitcoin, whatever the coordinator says.
 
 use std::collections::BTreeMap;
+use std::io::Write;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
@@ -14,6 +18,7 @@ use tacit_bridge::proposal::Proposal;
 use tacit_bridge::vault::{VaultRates, VaultSnapshot};
 use tacit_federation::message::{Answer, Request};
 use tacit_federation::session::{Session, Todo};
+use tacit_node::commands::audit::OVERDUE_BLOCKS;
 use tacit_node::federation::coordinator::{Ask, Network, inputs_of};
 use tacit_node::federation::secrets::load_identity;
 use tacit_node::local::federation::LocalFederation;
@@ -50,6 +55,59 @@ pub(crate) fn command(setting: &Setting, member: usize, action: &[&str]) -> anyh
     ))
 }
 
+/// A program that answers every other connection with bytes that mean nothing, and the others never.
+struct Noise {
+    address: SocketAddr,
+    heard: Arc<AtomicUsize>,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Noise {
+    fn at(address: &str) -> anyhow::Result<Self> {
+        let listener = TcpListener::bind(address)?;
+        let address = listener.local_addr()?;
+        let (heard, stop) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+        let (count, stopping) = (Arc::clone(&heard), Arc::clone(&stop));
+        let thread = thread::spawn(move || {
+            let mut silent = Vec::new();
+            for mut stream in listener.incoming().flatten() {
+                if stopping.load(Ordering::Relaxed) {
+                    return;
+                }
+                if count.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) {
+                    // Whoever hangs up has heard enough.
+                    let _sent = stream.write_all(&[0xfe; 4_096]);
+                } else {
+                    silent.push(stream);
+                }
+            }
+        });
+        Ok(Self {
+            address,
+            heard,
+            stop,
+            thread: Some(thread),
+        })
+    }
+
+    /// How many connections came.
+    fn heard(&self) -> usize {
+        self.heard.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Noise {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        // Wakes the listener up; if nobody listens it has ended.
+        let _woken = TcpStream::connect(self.address);
+        if let Some(thread) = self.thread.take() {
+            let _ended = thread.join();
+        }
+    }
+}
+
 pub(crate) fn paid(setting: &Setting, person: &mut Person, sats: u64) -> anyhow::Result<ScriptBuf> {
     let (sent, script) = person.withdraw(setting, sats)?;
     setting.mine_until("a payout", || setting.payout(sent.txid))?;
@@ -69,7 +127,11 @@ fn a_federation_pays_while_a_signer_is_dead_and_another_paused() -> anyhow::Resu
     setting.kill_signer(0);
     let (done, _) = command(&setting, 1, &["pause", "--reason", "moving house"])?;
     assert!(done, "it can be paused while it runs");
+    // Something else has taken the dead one's place and talks nonsense.
+    let noise = Noise::at(&federation(&setting)?.federation().members()[0].address)?;
     scripts.push(paid(&setting, &mut alice, 100_000)?);
+    assert!(noise.heard() > 0, "it was asked");
+    drop(noise);
     let (enough, rows) = command(&setting, 2, &["status"])?;
     assert!(enough, "two are ready and two are needed: {rows}");
     for words in ["unreachable", "moving house", "2 ready, 2 needed"] {
@@ -95,6 +157,16 @@ fn a_federation_pays_while_a_signer_is_dead_and_another_paused() -> anyhow::Resu
     let (enough, _) = command(&setting, 3, &["status", "--json"])?;
     assert!(!enough, "one is ready and two are needed");
     assert_eq!(setting.payout(sent.txid)?, None);
+    // After a day the auditor names it.
+    assert_eq!(setting.ground.audit()?.overdue, Vec::new());
+    setting.mine(OVERDUE_BLOCKS + 1)?;
+    let report = setting.ground.audit()?;
+    let named: Vec<_> = report
+        .overdue
+        .iter()
+        .map(|o| (o.kind, o.what.contains(&sent.txid.to_string())))
+        .collect();
+    assert_eq!(named, [("withdrawal", true)], "{:?}", report.overdue);
 
     let (resumed, _) = command(&setting, 1, &["resume"])?;
     assert!(resumed);

@@ -3,6 +3,7 @@
 //! * [`architecture`]: who may depend on whom. [`pinned`]: circuits and verifier agree on their keys.
 //! * [`story`]: the main job end to end. [`spends`]: double spends and replays. [`rpc`]: bad requests.
 //! * [`crash`]: a sequencer killed at every point. [`full_disk`]: one without room to write. [`reorg`]: Bitcoin changes its mind.
+//! * [`faults`]: all that goes wrong around a deployment, each with the five checks in the end.
 //! * [`federation`]: signers that are dead, paused or restarted, and a coordinator that lies to them.
 //! * [`forced`]: a sequencer that refuses somebody, and is made to pay him out.
 //! * [`takeover`]: a sequencer that is gone for good, and another one in its place.
@@ -14,6 +15,7 @@
 
 mod architecture;
 mod crash;
+mod faults;
 mod federation;
 mod forced;
 mod full_disk;

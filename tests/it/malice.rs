@@ -1,14 +1,14 @@
 //! Who holds a key and does not play by the rules: lies on Bitcoin are ignored and named, theft is
 //! named and stops everything.
 
-mod attacker;
+pub(crate) mod attacker;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use bitcoin::{OutPoint, TxOut, Txid};
 use rand::rngs::OsRng;
 use tacit_bridge::client::BitcoinClient;
 use tacit_bridge::keys::SigningKey;
-use tacit_node::commands::audit::Report;
+use tacit_node::commands::audit::{OVERDUE_BATCHES, Report};
 use tacit_protocol::batch::{Batch, DepositClaim, Payload};
 use tacit_protocol::encoding::Encode;
 use tacit_protocol::field;
@@ -40,7 +40,7 @@ fn a_lying_sequencer_changes_nothing_and_is_named() -> anyhow::Result<()> {
     let paid = alice.pay(&setting, &mut bob, 50_000)?;
     setting.anchor(paid.txid)?;
     // A second deposit is swept and not yet deep enough to be credited when the sequencer leaves.
-    swept_only(&setting, &mut bob)?;
+    let second = swept_only(&setting, &mut bob)?;
     setting.sequencer.kill();
     setting.mine(2)?;
     let before = setting.settle_one("the full node", &setting.api)?;
@@ -93,14 +93,31 @@ fn a_lying_sequencer_changes_nothing_and_is_named() -> anyhow::Result<()> {
         "the second batch is at fault: {rule}"
     );
 
+    // Batches that obey every rule and leave somebody out again and again: the auditor says whom.
+    for _ in 1..OVERDUE_BATCHES {
+        assert_eq!(setting.ground.audit()?.overdue, Vec::new(), "not yet");
+        let passing_by = attacker.prove(attacker.draft(Vec::new(), Vec::new())?)?;
+        attacker.anchor(&Payload::new(vec![passing_by])?.encode())?;
+    }
+    let report = setting.ground.audit()?;
+    let [overdue] = &report.overdue[..] else {
+        bail!("one deposit is left out: {:?}", report.overdue)
+    };
+    assert_eq!(
+        (overdue.kind, overdue.what.clone()),
+        ("deposit", second.to_string())
+    );
+
     // The honest sequencer comes back, goes on from the moved tip and credits what waited.
     setting.restart_sequencer(None)?;
     let held = bob.holds(&setting.api)?;
     setting.mine_until("the second deposit", || {
         Ok((bob.holds(&setting.api)? > held).then_some(()))
     })?;
+    setting.work.borrow_mut().credited.insert(second);
     let report = setting.agree()?;
     assert!(report.has_invalid_anchor());
+    assert_eq!(report.overdue, Vec::new(), "nobody is left out any more");
     let codes = [(&["--strict"][..], Some(3)), (&[][..], Some(0))];
     for (arguments, code) in codes {
         let output = setting.ground.audit_command(arguments)?;
@@ -115,14 +132,14 @@ fn a_lying_sequencer_changes_nothing_and_is_named() -> anyhow::Result<()> {
 }
 
 /// Pays a deposit and waits until a block holds its sweep, no deeper.
-fn swept_only(setting: &Setting, person: &mut Person) -> anyhow::Result<()> {
+fn swept_only(setting: &Setting, person: &mut Person) -> anyhow::Result<OutPoint> {
     let outpoint = person.pay_deposit(setting, 200_000)?;
     setting.mine(1)?;
     person.register(setting)?;
     setting.mine_until("the sweep", || {
         let swept = matches!(setting.api.deposit_status(outpoint)?, DepositStatus::Swept { txid, .. }
             if setting.chain().client().unspent(&OutPoint { txid, vout: 0 }, false)?.is_some());
-        Ok(swept.then_some(()))
+        Ok(swept.then_some(outpoint))
     })
 }
 
@@ -175,6 +192,11 @@ fn lies(attacker: &Attacker<'_>) -> anyhow::Result<Vec<Lie>> {
                 state: plain.state + field::pow2(0),
                 ..plain.clone()
             })?,
+            rule: "the state commitment is wrong",
+        },
+        Lie {
+            what: "a batch whose predecessor is left out",
+            payload: one(attacker.draft_after(&plain)?)?,
             rule: "the state commitment is wrong",
         },
         Lie {

@@ -93,13 +93,15 @@ impl Person {
     /// Deposits and waits for the note; returns what was credited.
     pub(crate) fn deposit(&mut self, setting: &Setting, sats: u64) -> anyhow::Result<u64> {
         let before = self.holds(&setting.api)?;
-        self.pay_deposit(setting, sats)?;
+        let outpoint = self.pay_deposit(setting, sats)?;
         setting.mine(1)?;
         self.register(setting)?;
-        setting.mine_until("a deposit's credit", || {
+        let credited = setting.mine_until("a deposit's credit", || {
             let now = self.holds(&setting.api)?;
             Ok((now > before).then(|| now - before))
-        })
+        })?;
+        setting.work.borrow_mut().credited.insert(outpoint);
+        Ok(credited)
     }
 
     /// A payment to a fresh address of somebody.
@@ -127,7 +129,8 @@ impl Person {
         Ok(self.send_through(setting, &setting.api, payment)?)
     }
 
-    fn send_through(
+    /// The same through another node, as of the last sync.
+    pub(crate) fn send_through(
         &mut self,
         setting: &Setting,
         api: &dyn NodeApi,
@@ -144,7 +147,9 @@ impl Person {
             now,
             max_fee: None,
         };
-        self.wallet.send(&mut session, payment)
+        let sent = self.wallet.send(&mut session, payment)?;
+        setting.promised(sent.txid);
+        Ok(sent)
     }
 
     pub(crate) fn pay(&mut self, setting: &Setting, to: &mut Self, sats: u64) -> anyhow::Result<Sent> {

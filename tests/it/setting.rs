@@ -3,6 +3,7 @@
 //! Nothing here sleeps for a fixed time: tests wait for what they need with [`Setting::until`], whose
 //! limit is far above what a slow machine takes. When a test fails, the logs stay and are named.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -19,8 +20,9 @@ use tacit_node::config::Config;
 use tacit_node::local::{LocalChain, LocalOptions, NodeProcess};
 use tacit_node::rpc::client::RpcClient;
 use tacit_protocol::transfer::TransferId;
-use tacit_protocol::{F, Network, field};
+use tacit_protocol::{F, Network};
 use tacit_prover::{KeyStore, Prover, Silent, circuits};
+use tacit_tests::{Counted, Proxy, Work, five_checks};
 use tacit_wallet::api::{
     ApiError, NodeApi, Status, SyncState, TransferStatus, WithdrawalQuery, WithdrawalState,
 };
@@ -71,6 +73,8 @@ pub(crate) struct Choices {
     pub(crate) federation: Option<(u16, usize)>,
     /// The lowest fee that the sequencer takes, as an index into the chain's table.
     pub(crate) fee_floor: u8,
+    /// Whether sequencer and full node reach bitcoind through a [`Proxy`].
+    pub(crate) proxied: bool,
 }
 
 impl Default for Choices {
@@ -80,6 +84,7 @@ impl Default for Choices {
             seal_after_ms: 300,
             federation: None,
             fee_floor: 0,
+            proxied: false,
         }
     }
 }
@@ -140,6 +145,11 @@ impl Ground {
         audit(self.chain.params().clone(), &*self.chain.client())
     }
 
+    /// The five checks, of nodes that had these states when the auditor made this report.
+    pub(crate) fn check(&self, report: &Report, roots: &[(&str, F)], work: &Work) -> anyhow::Result<Counted> {
+        five_checks(&*self.chain.client(), self.chain.params(), report, roots, work)
+    }
+
     /// An audit by the binary, with these arguments besides the ones it needs.
     pub(crate) fn audit_command(&self, more: &[&str]) -> anyhow::Result<Output> {
         let mut command = Command::new(binary()?);
@@ -162,8 +172,13 @@ pub(crate) struct Setting {
     pub(crate) desk: RpcClient,
     pub(crate) prover: Groth16TransferProver,
     pub(crate) sequencer_config: Config,
+    pub(crate) node_config: Config,
     /// The signers that run, by their place in the federation.
     pub(crate) signers: BTreeMap<usize, NodeProcess>,
+    /// What stands between both nodes and bitcoind, if anything does.
+    pub(crate) proxy: Option<Proxy>,
+    /// What was promised and reported so far; [`Self::agree`] looks for all of it.
+    pub(crate) work: RefCell<Work>,
     pub(crate) ground: Ground,
 }
 
@@ -175,9 +190,18 @@ impl Setting {
         for number in 0..choices.federation.map_or(0, |(_, size)| size) {
             signers.insert(number, ground.chain.start_signer(number)?);
         }
-        let sequencer_config = ground.chain.config("sequencer", None)?;
+        // Before ports are chosen for nodes, for it takes one at once.
+        let proxy = match choices.proxied {
+            true => Some(Proxy::start(&ground.chain.bitcoind)?),
+            false => None,
+        };
+        let mut sequencer_config = ground.chain.config("sequencer", None)?;
+        if let Some(proxy) = &proxy {
+            sequencer_config.bitcoind.url = proxy.url().to_owned();
+        }
         let sequencer = ground.chain.start("sequencer", &sequencer_config)?;
-        let node_config = ground.chain.config("node", Some(sequencer.url()))?;
+        let mut node_config = ground.chain.config("node", Some(sequencer.url()))?;
+        node_config.bitcoind.clone_from(&sequencer_config.bitcoind);
         let node = ground.chain.start("node", &node_config)?;
         let store = KeyStore::new(keys_dir(), Network::Regtest);
         let key = circuits::load_key(&store, CircuitId::Transfer, &Silent)?;
@@ -190,7 +214,10 @@ impl Setting {
             desk,
             prover,
             sequencer_config,
+            node_config,
             signers,
+            proxy,
+            work: RefCell::default(),
             ground,
         };
         setting.settle()?;
@@ -306,9 +333,26 @@ impl Setting {
             .as_mut()
             .context("a sequencer's configuration")?;
         own.crash_at = crash_at.map(str::to_owned);
-        self.sequencer = self.ground.chain.start("sequencer", &self.sequencer_config)?;
+        self.restart_with(&[])
+    }
+
+    /// Starts the sequencer again with these arguments. It must not run.
+    pub(crate) fn restart_with(&mut self, arguments: &[&str]) -> anyhow::Result<()> {
+        let chain = &self.ground.chain;
+        self.sequencer = chain.start_with("sequencer", &self.sequencer_config, arguments)?;
         self.desk = self.sequencer.client()?;
         self.settle()
+    }
+
+    /// Ends the full node and starts it again with these arguments.
+    pub(crate) fn restart_node(&mut self, arguments: &[&str]) -> anyhow::Result<()> {
+        self.node.kill();
+        self.node = self
+            .ground
+            .chain
+            .start_with("node", &self.node_config, arguments)?;
+        self.api = self.node.client()?;
+        Ok(())
     }
 
     /// Mines until a transfer stands in a block of Bitcoin; returns its batch.
@@ -328,39 +372,53 @@ impl Setting {
         })
     }
 
-    /// The payout of a withdrawal, if it is in a block.
-    pub(crate) fn payout(&self, txid: TransferId) -> anyhow::Result<Option<(OutPoint, u64)>> {
-        match self
-            .api
-            .withdrawal_status(WithdrawalQuery::Txid(txid))
-            .map(|found| found.status)
-        {
-            Ok(WithdrawalState::Paid {
-                txid, vout, amount, ..
-            }) => Ok(Some((OutPoint { txid, vout }, amount.to_sat()))),
-            Ok(_) | Err(ApiError::NotFound { .. }) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
+    /// Somebody got a receipt for a transfer.
+    pub(crate) fn promised(&self, txid: TransferId) {
+        self.work.borrow_mut().transfers.insert(txid);
     }
 
-    /// Settles and checks that sequencer, full node and auditor have the same state, which is sound.
+    /// The payout of a withdrawal, if it is in a block.
+    pub(crate) fn payout(&self, txid: TransferId) -> anyhow::Result<Option<(OutPoint, u64)>> {
+        let found = match self.api.withdrawal_status(WithdrawalQuery::Txid(txid)) {
+            Ok(found) => found,
+            Err(ApiError::NotFound { .. }) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let WithdrawalState::Paid {
+            txid, vout, amount, ..
+        } = found.status
+        else {
+            return Ok(None);
+        };
+        self.work.borrow_mut().paid.insert(found.script);
+        Ok(Some((OutPoint { txid, vout }, amount.to_sat())))
+    }
+
+    /// Settles and makes the five checks: sequencer, full node and auditor have the same state, which is sound,
+    /// and everything that was promised is there once.
     pub(crate) fn agree(&self) -> anyhow::Result<Report> {
+        Ok(self.count()?.0)
+    }
+
+    /// The same, with what was counted.
+    pub(crate) fn count(&self) -> anyhow::Result<(Report, Counted)> {
         self.settle()?;
-        let agreed = self.until("one state", || {
+        self.until("one state", || {
             let (ours, theirs) = (self.desk.status()?, self.api.status()?);
             let anchored = ours.pending_batches == 0 && theirs.pending_batches == 0;
             if anchored {
-                Ok(Some((ours.state, theirs.state)))
+                Ok(Some(()))
             } else {
                 self.mine(1).map(|()| None)
             }
         })?;
         self.settle()?;
         let report = self.ground.audit()?;
-        let root = |state: &F| hex::encode(field::to_bytes(state));
-        assert_eq!(root(&agreed.0), report.state_root, "sequencer and auditor");
-        assert_eq!(root(&agreed.1), report.state_root, "full node and auditor");
-        assert!(report.is_sound(), "the reserves are sound: {report:?}");
-        Ok(report)
+        let roots = [
+            ("the sequencer", self.desk.status()?.state),
+            ("the full node", self.api.status()?.state),
+        ];
+        let counted = self.ground.check(&report, &roots, &self.work.borrow())?;
+        Ok((report, counted))
     }
 }

@@ -40,6 +40,7 @@ fn a_note_is_spent_once_whoever_tries_and_whenever() -> anyhow::Result<()> {
     a_proof_fits_nothing_else(&setting, &first, &rival);
 
     let receipt = setting.api.submit_transfer(&first)?;
+    setting.promised(receipt.promise.txid);
     let again = setting.api.submit_transfer(&first)?;
     assert_eq!(
         receipt.promise, again.promise,
@@ -111,6 +112,7 @@ fn a_killed_mempool_still_remembers(
     let first = alice.draft(setting, &Person::payment_to(bob, 30_000)?)?;
     let rival = alice.draft(setting, &Person::payment_to(bob, 40_000)?)?;
     let receipt = setting.api.submit_transfer(&first)?;
+    setting.promised(receipt.promise.txid);
     setting.sequencer.kill();
     setting.restart_sequencer(None)?;
     let status = setting.api.transfer_status(receipt.promise.txid)?;
@@ -149,6 +151,7 @@ fn a_transfer_of_another_chain_is_refused(setting: &Setting, alice: &mut Person)
         "a transfer for another chain: {answer:?}"
     );
     let receipt = setting.api.submit_transfer(&native)?;
+    setting.promised(receipt.promise.txid);
     assert_eq!(receipt.promise.chain_id, own.chain_id());
     setting.anchor(receipt.promise.txid)?;
     Ok(())

@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use bitcoin::{Amount, OutPoint, TxOut};
 use tacit_bridge::publisher::{AnchorState, Publisher, PublisherConfig};
+use tacit_protocol::envelope::MAX_PAYLOAD;
 use tacit_protocol::peg::{AnchorOutcome, AnchorStep, AnchorTip, FeeRate, classify_anchor_spend};
 
+use super::operated::{Operated, per_vb};
 use super::setting::{Setting, anchor_keys, key, operator, rate};
+use super::storm::fill_mempool;
 
 fn publisher(setting: &Setting) -> Publisher {
     Publisher::new(PublisherConfig {
@@ -54,6 +57,11 @@ fn tend(setting: &mut Setting, rate: FeeRate) -> AnchorState {
 /// Mines a block and checks that it carries `payload` on the setting's anchor.
 fn mine_and_read(setting: &mut Setting, payload: &[u8]) {
     setting.mine(1);
+    read_in_tip(setting, payload);
+}
+
+/// Checks that the last block carries `payload` on the setting's anchor.
+fn read_in_tip(setting: &mut Setting, payload: &[u8]) {
     let tip = setting.anchor.outpoint;
     let tx = setting.spender_in_tip(tip).expect("the reveal was mined");
     let script = anchor_keys().script_pubkey();
@@ -66,11 +74,26 @@ fn mine_and_read(setting: &mut Setting, payload: &[u8]) {
 #[test]
 fn payloads_small_and_large_are_accepted_and_mined_one_after_the_other() {
     let mut setting = Setting::new();
-    for len in [300, 200_000] {
+    for len in [300, 200_000, MAX_PAYLOAD] {
         let payload = payload(len);
-        publish(&mut setting, &payload);
+        let reveal = publish(&mut setting, &payload);
+        let found = setting
+            .client()
+            .mempool_entry(&reveal)
+            .unwrap()
+            .expect("it was relayed");
+        // A witness byte is a quarter of a virtual byte, and 390,000 of them are all but the standard limit.
+        assert!(
+            (len as u64 / 4..len as u64 / 4 + 1_600).contains(&found.vsize),
+            "{found:?}"
+        );
         mine_and_read(&mut setting, &payload);
     }
+    assert_eq!(
+        tend(&mut setting, rate()),
+        AnchorState::Buried,
+        "the first of the three"
+    );
     assert!(matches!(tend(&mut setting, rate()), AnchorState::Confirmed(_)));
 }
 
@@ -145,4 +168,54 @@ fn a_late_reveal_is_replaced_by_one_that_pays_more() {
     );
     mine_and_read(&mut setting, &payload);
     assert_ne!(setting.anchor.outpoint.txid, reveal);
+}
+
+#[test]
+fn an_anchor_that_a_full_mempool_threw_out_comes_back_as_a_package_that_pays_more() {
+    let mut chain = Operated::new(Setting::with(&[10_000_000; 2], &["-maxmempool=5"]));
+    let payload = payload(20_000);
+    let (tip, height) = (chain.setting.anchor.clone(), chain.setting.coins.height());
+    let anchors = publisher(&chain.setting);
+    let report = anchors
+        .publish(&tip, &payload, height, per_vb(1), &mut chain.setting.coins)
+        .unwrap();
+    assert_eq!(report.state, AnchorState::Sent);
+    fill_mempool(&mut chain);
+    for txid in [report.commit, report.reveal] {
+        assert_eq!(chain.client().mempool_entry(&txid).unwrap(), None, "thrown out");
+    }
+    // The same bytes are refused, and the commit is too cheap on its own at any rate of the reveal's.
+    let again = tend(&mut chain.setting, per_vb(1));
+    assert!(
+        matches!(&again, AnchorState::Stuck(reason) if reason.contains("min fee")),
+        "{again:?}"
+    );
+    assert_eq!(tend(&mut chain.setting, per_vb(150)), AnchorState::Bumped);
+    let commit = chain.client().mempool_entry(&report.commit).unwrap();
+    let commit = commit.expect("the old commit is in the mempool again");
+    assert!(
+        commit.fee.to_sat() < 5 * commit.vsize,
+        "at its old rate: {commit:?}"
+    );
+    assert_eq!(
+        chain.client().mempool_entry(&report.reveal).unwrap(),
+        None,
+        "the reveal is another one"
+    );
+    chain.mine();
+    read_in_tip(&mut chain.setting, &payload);
+    while !matches!(tend(&mut chain.setting, per_vb(150)), AnchorState::Buried) {
+        chain.mine_raw(&[]);
+    }
+    assert_eq!(
+        chain.setting.coins.balance(),
+        chain
+            .setting
+            .coins
+            .spendable()
+            .iter()
+            .map(|coin| coin.txout.value)
+            .sum::<Amount>(),
+        "no coin is lost"
+    );
 }

@@ -6,9 +6,10 @@
 
 use std::collections::BTreeMap;
 
-use bitcoin::Transaction;
+use bitcoin::{ScriptBuf, Transaction};
 use rand::Rng;
 use rand::seq::SliceRandom;
+use tacit_bridge::regtest::SoakReport;
 use tacit_bridge::vault::{VaultState, VaultStep};
 use tacit_protocol::peg::FeeRate;
 
@@ -176,9 +177,10 @@ impl World {
 fn a_vault_that_crashes_hundreds_of_times_pays_everybody_exactly_once() {
     println!("seed {SEED:#x}");
     let mut world = World::new(SEED);
-    let iterations = match std::env::var_os("TACIT_SOAK") {
-        Some(_) => SOAK_ITERATIONS,
-        None => ITERATIONS,
+    let iterations = if SoakReport::is_soak() {
+        SOAK_ITERATIONS
+    } else {
+        ITERATIONS
     };
     let mut hits: BTreeMap<Failpoint, u32> = BTreeMap::new();
     for iteration in 1..=iterations {
@@ -200,7 +202,23 @@ fn a_vault_that_crashes_hundreds_of_times_pays_everybody_exactly_once() {
     }
     let found = world.settle();
     let struck: u32 = hits.values().sum();
-    println!("{iterations} iterations, {struck} failures, {found:?}, {hits:?}");
+    let waited =
+        |(script, since): (&ScriptBuf, &u32)| Some(found.heights.get(script)?.saturating_sub(*since));
+    let mut report = SoakReport {
+        name: "vault".to_owned(),
+        iterations,
+        faults: hits
+            .iter()
+            .map(|(fault, times)| (format!("{fault:?}"), *times))
+            .collect(),
+        payouts: found.payouts,
+        sweeps: found.sweeps,
+        vault_txs: found.vault_txs,
+        doubles: found.doubles,
+        lost: found.lost,
+        blocks_to_payout: world.owed_since.iter().filter_map(waited).collect(),
+    };
+    report.publish().unwrap();
     for failpoint in DRAWN.into_iter().chain([MempoolLost]) {
         assert!(
             hits.contains_key(&failpoint),

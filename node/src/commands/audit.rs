@@ -1,8 +1,9 @@
 //! `tacit audit`: the whole state from Bitcoin and `chain.json` alone.
 //!
 //! Follows the chain in memory with the very fold that nodes use, verifies every proof, adds up what is owed
-//! row by row, and reports the state root, the reserves now and after every batch, and every anchor that was
-//! ignored with the rule it broke. Exit code 0: sound; 1: the vault broke a rule or does not cover what it owes (or the audit
+//! row by row, and reports the state root, the reserves now and after every batch, every anchor that was
+//! ignored with the rule it broke, and deposits and withdrawals that are left out. Exit code 0: sound; 1: the
+//! vault broke a rule or does not cover what it owes (or the audit
 //! could not be done); 3: with `--strict`, an invalid anchor was found.
 
 use std::path::PathBuf;
@@ -24,6 +25,10 @@ use tacit_verifier::chain::{self, Books, Reserves, audit_books, table};
 use crate::cli::Global;
 use crate::config::{BitcoindConfig, Config};
 use crate::progress;
+
+mod overdue;
+
+pub use overdue::{OVERDUE_BATCHES, OVERDUE_BLOCKS, Overdue};
 
 const EXIT_INVALID_ANCHOR: u8 = 3;
 
@@ -69,6 +74,8 @@ pub struct Report {
     pub batches: Vec<BatchReport>,
     /// Anchors that carried an invalid payload, or none.
     pub ignored: Vec<IgnoredReport>,
+    /// Deposits and withdrawals that the sequencer leaves out.
+    pub overdue: Vec<Overdue>,
 }
 
 /// What the vault held and owed at one place of the chain, in satoshi.
@@ -245,6 +252,8 @@ fn report(rules: &Rules, kv: &MemoryKv) -> anyhow::Result<Report> {
     for number in 1..=state.batch {
         batches.push(batch_report(rules, kv, number)?);
     }
+    let anchored: Vec<u32> = batches.iter().map(|batch: &BatchReport| batch.height).collect();
+    let overdue = overdue::overdue(rules, kv, cursor.height, &anchored)?;
     let ignored = table::anchors(kv, 0, usize::MAX)?
         .into_iter()
         .filter_map(|(_, a)| ignored_report(a))
@@ -267,6 +276,7 @@ fn report(rules: &Rules, kv: &MemoryKv) -> anyhow::Result<Report> {
         vault_fault,
         batches,
         ignored,
+        overdue,
     })
 }
 
@@ -348,6 +358,12 @@ fn print_report(report: &Report) {
         println!(
             "ignored: {} anchor {} at height {}: {}",
             ignored.kind, ignored.txid, ignored.height, ignored.rule
+        );
+    }
+    for overdue in &report.overdue {
+        println!(
+            "OVERDUE: {} {}, {} sat, deep since block {}, left out of {} batches",
+            overdue.kind, overdue.what, overdue.amount, overdue.since, overdue.batches
         );
     }
     match &report.vault_fault {

@@ -47,6 +47,7 @@ mod crash_point;
 mod office;
 
 use activity::Activity;
+use crash_point::CrashJournal;
 pub(super) use crash_point::CrashPoint;
 
 /// Time after which money is looked after again although no block came.
@@ -154,6 +155,7 @@ impl Operator {
         office::check_key(own, anchor_key.public_key(), &*store, genesis)?;
         let crash_at = own.crash_at.as_deref().map(CrashPoint::parse).transpose()?;
         let journal: Arc<dyn Journal> = Arc::new(StoreJournal(Arc::clone(&store)));
+        let journal = CrashJournal::around(journal, crash_at);
         let watcher = Arc::new(Watcher::new(
             Arc::clone(&client),
             Arc::clone(&journal),
@@ -190,7 +192,7 @@ impl Operator {
         .with_observer(Box::new(move |step| match step {
             Step::Journalled => CrashPoint::Journal.reached(crash_at),
             Step::CommitSent => CrashPoint::Commit.reached(crash_at),
-            Step::RevealSent => {}
+            Step::RevealSent => CrashPoint::Reveal.reached(crash_at),
         }));
         let vault = VaultOperator::new(VaultConfig {
             client: Arc::clone(&client),
@@ -206,7 +208,7 @@ impl Operator {
             VaultStep::Planned => CrashPoint::VaultPlanned.reached(crash_at),
             VaultStep::Signed => CrashPoint::VaultSigned.reached(crash_at),
             VaultStep::Sent => CrashPoint::VaultSent.reached(crash_at),
-            VaultStep::ChildSigned => {}
+            VaultStep::ChildSigned => CrashPoint::ChildSigned.reached(crash_at),
         }));
         let mut coins = CoinBook::scan(&*client, operator_key.output_script())
             .context("cannot find the operator's coins")?;
@@ -332,10 +334,15 @@ impl Operator {
         for (txid, reason) in &tick.dropped {
             tracing::info!(%txid, %reason, "dropped");
         }
-        if synced && self.is_due(changed)? {
+        if synced && !self.is_halted() && self.is_due(changed)? {
             self.set_due(true);
         }
         Ok(())
+    }
+
+    /// Whether the sequencer stopped acting until its operator agrees; then it neither anchors nor pays.
+    fn is_halted(&self) -> bool {
+        self.sequencer().halt().is_some()
     }
 
     /// Whether there is reason to look after anchors and the vault: a new block, a proven batch that

@@ -157,7 +157,8 @@ impl Sequencer {
             tracing::error!(batch = number, %rule, "a sealed batch cannot be anchored any more");
         }
         self.held.clear();
-        if let Some(from) = conflict.or(refused.as_ref().map(|(number, _)| *number)) {
+        self.void_from = conflict.or(refused.as_ref().map(|(number, _)| *number));
+        if let Some(from) = self.void_from {
             for (number, record) in table::sealed_from(canonical, from, usize::MAX)? {
                 for id in record.ids(self.rules.params()).unwrap_or_default() {
                     self.held.insert(id, number);
@@ -179,7 +180,7 @@ impl Sequencer {
         }
         let mut delta = Delta::default();
         table::put_halt(&mut delta, None);
-        if let Some(from) = self.held.values().min().copied() {
+        if let Some(from) = self.void_from {
             self.give_up(from, now, &mut delta)?;
         }
         self.stale = true;

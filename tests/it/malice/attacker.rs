@@ -14,9 +14,8 @@ use tacit_bridge::keys::SigningKey;
 use tacit_bridge::publisher::{Publisher, PublisherConfig};
 use tacit_circuits::batch::BatchStatement;
 use tacit_circuits::version::CircuitId;
-use tacit_protocol::Network;
 use tacit_protocol::batch::{Batch, BatchShape, DepositClaim};
-use tacit_protocol::kv::{MemoryKv, Overlay};
+use tacit_protocol::kv::{KvRead, MemoryKv, Overlay};
 use tacit_protocol::ledger;
 use tacit_protocol::peg::anchor::ANCHOR_AMOUNT;
 use tacit_protocol::peg::coins::Coin;
@@ -24,9 +23,11 @@ use tacit_protocol::peg::taproot::{key_path_sighash, key_path_witness};
 use tacit_protocol::peg::vault::VAULT_TX_VERSION;
 use tacit_protocol::peg::{AnchorStep, AnchorTip, FeeRate};
 use tacit_protocol::transfer::{ProofBytes, Transfer};
+use tacit_protocol::{F, Network};
 use tacit_prover::{KeyStore, Prover, Silent, circuits};
 use tacit_verifier::chain::{self, table};
 use tacit_verifier::{Rules, batch};
+use tacit_wallet::Keys;
 
 use crate::setting::{Ground, keys_dir};
 
@@ -34,7 +35,7 @@ use crate::setting::{Ground, keys_dir};
 const FEE: u64 = 2_000;
 
 /// The keys, and a follower of one's own.
-pub(super) struct Attacker<'a> {
+pub(crate) struct Attacker<'a> {
     ground: &'a Ground,
     rules: Rules,
     kv: MemoryKv,
@@ -45,7 +46,7 @@ pub(super) struct Attacker<'a> {
 
 impl<'a> Attacker<'a> {
     /// Takes the keys of a deployment and follows its chain.
-    pub(super) fn new(ground: &'a Ground) -> anyhow::Result<Self> {
+    pub(crate) fn new(ground: &'a Ground) -> anyhow::Result<Self> {
         let key = |name| SigningKey::load(&ground.dir().join(name));
         let rules = Rules::load(ground.chain.params().clone())?;
         let mut kv = MemoryKv::default();
@@ -76,17 +77,17 @@ impl<'a> Attacker<'a> {
     }
 
     /// The state as this follower has it.
-    pub(super) fn kv(&self) -> &MemoryKv {
+    pub(crate) fn kv(&self) -> &MemoryKv {
         &self.kv
     }
 
     /// The last batch.
-    pub(super) fn batch(&self) -> anyhow::Result<u32> {
+    pub(crate) fn batch(&self) -> anyhow::Result<u32> {
         Ok(ledger::tip(&self.kv)?.batch)
     }
 
     /// The anchor tip.
-    pub(super) fn tip(&self) -> anyhow::Result<AnchorTip> {
+    pub(crate) fn tip(&self) -> anyhow::Result<AnchorTip> {
         let tip = table::anchor_tip(&self.kv)?.context("the anchor tip")?;
         Ok(AnchorTip {
             outpoint: tip.outpoint,
@@ -94,36 +95,62 @@ impl<'a> Attacker<'a> {
         })
     }
 
-    /// A next batch that lacks nothing but a proof of its own; it has the last batch's.
-    pub(super) fn draft(
+    /// A next batch that lacks nothing but a proof of its own; it has the last batch's, or none that could be one.
+    pub(crate) fn draft(
         &self,
         transfers: Vec<Transfer>,
         deposits: Vec<DepositClaim>,
     ) -> anyhow::Result<Batch> {
+        self.draft_on(&self.kv, self.batch()?, transfers, deposits)
+    }
+
+    /// The batch after one that nobody has seen.
+    pub(crate) fn draft_after(&self, unseen: &Batch) -> anyhow::Result<Batch> {
+        let mut view = Overlay::new(&self.kv);
+        let data = batch::resolve(&self.rules, &view, unseen, self.height()?)?;
+        ledger::apply(&mut view, &data)?;
+        if let Some(operator) = &unseen.operator {
+            table::put_operator(&mut view, operator);
+        }
+        self.draft_on(&view, self.batch()?, Vec::new(), Vec::new())
+    }
+
+    fn draft_on(
+        &self,
+        view: &dyn KvRead,
+        anchor: u32,
+        transfers: Vec<Transfer>,
+        deposits: Vec<DepositClaim>,
+    ) -> anyhow::Result<Batch> {
         let shape = BatchShape::B4x4;
-        let number = self.batch()?;
-        let anchors = Batch::pad_anchors(shape, &[number]).context("one anchor fits")?;
-        let last = table::batch(&self.kv, number)?.context("a batch to take the proof of")?;
-        let (state, proof) = (last.batch.state, last.batch.proof);
+        let number = ledger::tip(view)?.batch;
+        let anchors = Batch::pad_anchors(shape, &[anchor]).context("one anchor fits")?;
+        let last = table::batch(&self.kv, number)?;
+        let fee_key = || {
+            let keys = Keys::derive(&self.ground.operator, Network::Regtest);
+            keys.viewing().incoming().internal_pk_d()
+        };
         let mut draft = Batch {
             shape,
-            operator: None,
-            state,
-            proof,
+            operator: (number == 0).then(fee_key),
+            state: F::from(0_u64),
+            proof: last.map_or(ProofBytes([0; 128]), |last| last.batch.proof),
             anchors,
             transfers,
             deposits,
         };
-        let height = table::cursor(&self.kv)?.context("the cursor")?.height;
-        let data = batch::resolve(&self.rules, &self.kv, &draft, height)?;
-        draft.state = ledger::apply(&mut Overlay::new(&self.kv), &data)?.commitment();
+        let data = batch::resolve(&self.rules, view, &draft, self.height()?)?;
+        draft.state = ledger::apply(&mut Overlay::new(view), &data)?.commitment();
         Ok(draft)
     }
 
+    fn height(&self) -> anyhow::Result<u32> {
+        Ok(table::cursor(&self.kv)?.context("the cursor")?.height)
+    }
+
     /// Gives a draft an honest proof.
-    pub(super) fn prove(&self, draft: Batch) -> anyhow::Result<Batch> {
-        let height = table::cursor(&self.kv)?.context("the cursor")?.height;
-        let data = batch::resolve(&self.rules, &self.kv, &draft, height)?;
+    pub(crate) fn prove(&self, draft: Batch) -> anyhow::Result<Batch> {
+        let data = batch::resolve(&self.rules, &self.kv, &draft, self.height()?)?;
         let chain = self.rules.params().chain_id().to_field();
         let trace = ledger::apply_traced(&mut Overlay::new(&self.kv), &data, chain)?;
         let store = KeyStore::new(keys_dir(), Network::Regtest);
@@ -137,7 +164,7 @@ impl<'a> Attacker<'a> {
     }
 
     /// Anchors a payload, whatever it says; returns the reveal, which is mined.
-    pub(super) fn anchor(&mut self, payload: &[u8]) -> anyhow::Result<Txid> {
+    pub(crate) fn anchor(&mut self, payload: &[u8]) -> anyhow::Result<Txid> {
         let client = self.ground.chain.client();
         let publisher = Publisher::new(PublisherConfig {
             client: Arc::clone(&client) as Arc<dyn BitcoinClient>,
@@ -156,7 +183,7 @@ impl<'a> Attacker<'a> {
     }
 
     /// Spends the anchor tip to the next anchor without saying anything.
-    pub(super) fn spend_tip(&mut self) -> anyhow::Result<Txid> {
+    pub(crate) fn spend_tip(&mut self) -> anyhow::Result<Txid> {
         let (tip, keys) = (self.tip()?, self.rules.params().genesis().anchor_keys());
         let coin = self.coin()?;
         let change = coin.txout.value - Amount::from_sat(FEE);
@@ -189,7 +216,7 @@ impl<'a> Attacker<'a> {
 
     /// Spends the genesis vault with the federation's key, the fee paid by a coin that gives no
     /// change; returns the transaction and its block.
-    pub(super) fn spend_vault(&self, outputs: &[TxOut], fee: u64) -> anyhow::Result<(Txid, BlockHash)> {
+    pub(crate) fn spend_vault(&self, outputs: &[TxOut], fee: u64) -> anyhow::Result<(Txid, BlockHash)> {
         let (genesis, client) = (self.rules.params().genesis(), self.ground.chain.client());
         let (faucet, own) = (&self.ground.chain.faucet, self.operator_key.output_script());
         let coin = faucet.pay(&own, Amount::from_sat(fee))?;

@@ -1,5 +1,6 @@
 //! A world in which withdrawals become owed and deposits appear, and an operator that may crash.
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
@@ -32,6 +33,8 @@ pub(super) struct World {
     pub(super) rate: FeeRate,
     /// Whether the signers refuse everything.
     pub(super) away: bool,
+    /// Scripts of withdrawals, with the height at which each became owed.
+    pub(super) owed_since: BTreeMap<ScriptBuf, u32>,
     journal: Arc<FragileJournal>,
 }
 
@@ -42,6 +45,7 @@ impl World {
             rng: StdRng::seed_from_u64(seed),
             rate: FeeRate::from_sat_per_kwu(1_000),
             away: false,
+            owed_since: BTreeMap::new(),
             journal: Arc::default(),
         }
     }
@@ -53,6 +57,8 @@ impl World {
             let tag = self.base.follower.owed.len().to_le_bytes();
             let script = ScriptBuf::new_p2wpkh(&WPubkeyHash::hash(&tag));
             let sats = self.rng.gen_range(10_000..30_000);
+            self.owed_since
+                .insert(script.clone(), self.base.follower.height());
             self.base.owe_to(script, sats, 5_000);
         }
         if self.rng.gen_ratio(1, 6) {

@@ -214,6 +214,38 @@ fn lost_sweep_halts_instead_of_anchoring_an_invalid_batch() {
 }
 
 #[test]
+fn lost_batch_of_deposits_alone_is_given_up_when_acknowledged() {
+    let mut chain = Chain::new();
+    let sweep = chain.sweep(1, true);
+    chain.mine(vec![sweep]);
+    chain.mine_empty(2);
+    assert_eq!(chain.seal(), [1], "a batch without any transfer");
+    let accepted = chain.submit(&draft(1));
+    assert_eq!(chain.seal(), [2]);
+    for _ in 0..3 {
+        chain.disconnect();
+    }
+    assert_eq!(chain.sequencer.halt(), Some(Halt::Unreachable { number: 1 }));
+    chain.mine_empty(3);
+    let now = chain.time();
+    chain.sequencer.acknowledge(now).expect("memory");
+    assert_eq!(
+        chain.sequencer.halt(),
+        None,
+        "it does not halt over the same batch again"
+    );
+    assert_eq!(chain.seal(), [1], "the transfer goes on without the deposit");
+    let status = chain.sequencer.status_of(&accepted.txid).expect("memory");
+    assert!(
+        matches!(status, Some(TransferStatus::Sealed { .. })),
+        "{status:?}"
+    );
+    chain.prove_all();
+    chain.anchor_all();
+    assert_audited(&chain);
+}
+
+#[test]
 fn proof_of_deposits_that_a_reorganisation_exchanged_is_made_again() {
     let mut chain = Chain::new();
     // Two outputs of one script and amount: batch and state are the same in either order of the sweeps.
