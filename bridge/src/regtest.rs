@@ -21,7 +21,7 @@ use tacit_protocol::peg::coins::CoinError;
 pub use bitcoind::{Bitcoind, BitcoindOptions};
 pub use faucet::Faucet;
 pub use soak::SoakReport;
-pub use tally::{Moved, Tally};
+pub use tally::{Moved, Tally, handover_of};
 
 /// The environment variable that names the program.
 pub const BITCOIND_EXE: &str = "BITCOIND_EXE";

@@ -20,7 +20,7 @@ use tacit_protocol::peg::vault::{
     LeafSpend, MAX_VAULT_WEIGHT, PlanError, Quorum, VaultKeys, VaultLeaf, VaultPlan, plan_vault_tx,
 };
 use tacit_protocol::peg::{
-    FeeRate, VaultContext, VaultEffects, VaultFault, VaultTip, WithdrawalView, check_vault_tx,
+    EpochHash, FeeRate, VaultContext, VaultEffects, VaultFault, VaultTip, WithdrawalView, check_vault_tx,
 };
 
 use crate::client::{BitcoinClient, ClientError};
@@ -50,6 +50,15 @@ impl VaultContext for Alone {
 
     fn vault_script(&self) -> &Script {
         &self.script
+    }
+
+    // A rescue moves the vault to itself and hands nothing over.
+    fn successor_script(&self, _: &EpochHash) -> Option<ScriptBuf> {
+        None
+    }
+
+    fn anchor_script(&self, _: &XOnlyPublicKey) -> ScriptBuf {
+        ScriptBuf::new()
     }
 
     fn withdrawal(&self, _: u64) -> Option<WithdrawalView> {
@@ -93,6 +102,7 @@ impl Rescue {
                 change_script: fee.change,
                 top_up: Amount::ZERO,
                 p2a: false,
+                handover: None,
             })
         };
         // Plans reckon with a key path; a leaf is heavier. More coins only make the difference smaller.

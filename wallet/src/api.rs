@@ -25,8 +25,8 @@ pub use forced::{
     ForcedSubject,
 };
 pub use peg::{
-    BatchReserves, Broadcast, DepositQuery, DepositStatus, FindDeposits, FoundDeposit, PendingRaise, RegisterDeposit,
-    Supply, WithdrawalQuery, WithdrawalState, WithdrawalStatus,
+    BatchReserves, Broadcast, DepositQuery, DepositStatus, FindDeposits, FoundDeposit, PendingRaise,
+    RegisterDeposit, Supply, WithdrawalQuery, WithdrawalState, WithdrawalStatus,
 };
 pub use receipt::{Promise, Receipt};
 pub use types::{

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use bitcoin::{OutPoint, ScriptBuf, TxOut};
 use tacit_protocol::encoding::Decode;
-use tacit_protocol::peg::vault::VaultMeta;
+use tacit_protocol::peg::vault::{Handover, VaultMeta};
 use tacit_protocol::peg::{FeeRate, TxInput};
 
 use crate::client::{BitcoinClient, ClientError};
@@ -26,6 +26,8 @@ pub struct Tally {
     pub vault: OutPoint,
     /// The anchor's tip, if anchors are of interest.
     pub anchor: Option<OutPoint>,
+    /// First anchors of resets that nobody has spent yet.
+    resets: Vec<OutPoint>,
     paid: BTreeMap<ScriptBuf, Vec<u32>>,
     spent: BTreeMap<OutPoint, u32>,
 }
@@ -74,8 +76,19 @@ impl Tally {
         if spends(self.vault) {
             self.vault = next;
             self.vault_txs.push(tx.clone());
+            if let Some(Handover::Anchor(_)) = handover_of(&tx) {
+                self.resets.push(OutPoint {
+                    txid: tx.txid(),
+                    vout: 2,
+                });
+            }
         }
-        if self.anchor.is_some_and(spends) {
+        // Whoever writes from a reset on has the chain from there; who writes on the old one is not heard.
+        let began = self.resets.iter().position(|first| spends(*first));
+        if let Some(reset) = began {
+            self.resets.remove(reset);
+        }
+        if began.is_some() || self.anchor.is_some_and(spends) {
             self.anchor = Some(next);
             self.anchor_txs.push(tx);
         }
@@ -98,6 +111,13 @@ impl Tally {
     pub fn is_spent(&self, outpoint: &OutPoint) -> bool {
         self.spent.contains_key(outpoint)
     }
+}
+
+/// What a vault transaction says that it hands over.
+#[must_use]
+pub fn handover_of(tx: &TxInput) -> Option<Handover> {
+    let meta = VaultMeta::script_bytes(&tx.tx().output.get(1)?.script_pubkey).ok()?;
+    VaultMeta::decode(meta).ok()?.handover()
 }
 
 /// What a vault transaction says that it did.

@@ -177,7 +177,14 @@ fn an_anchor_that_a_full_mempool_threw_out_comes_back_as_a_package_that_pays_mor
     let (tip, height) = (chain.setting.anchor.clone(), chain.setting.coins.height());
     let anchors = publisher(&chain.setting);
     let report = anchors
-        .publish(&tip, &payload, height, per_vb(1), &mut chain.setting.coins)
+        .publish(
+            &tip,
+            &AnchorStep::within(anchor_keys()),
+            &payload,
+            height,
+            per_vb(1),
+            &mut chain.setting.coins,
+        )
         .unwrap();
     assert_eq!(report.state, AnchorState::Sent);
     fill_mempool(&mut chain);

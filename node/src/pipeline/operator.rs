@@ -31,7 +31,6 @@ use tacit_sequencer::config::Policy;
 use tacit_sequencer::{Config as SequencerSettings, Registration, Registrations, Time};
 use tacit_sequencer::{Sequencer, Store};
 use tacit_verifier::Rules;
-use tacit_verifier::chain::handover::AnchorHead;
 use tacit_verifier::chain::table;
 use tacit_wallet::api::BridgeStatus;
 

@@ -12,8 +12,8 @@ use tacit_verifier::chain::records::{BatchRecord, Place};
 use tacit_verifier::chain::{reserves, table};
 use tacit_wallet::api::{
     Anchored, ApiError, BatchDetails, BatchReserves, BatchSummary, CompactBatch, CompactDeposit,
-    CompactTransfer, DepositDetails, DepositStatus, ExitDetails, PendingRaise, SubtreeRoots, Supply, TransferDetails,
-    TransferStatus, WithdrawalQuery, WithdrawalState, WithdrawalStatus,
+    CompactTransfer, DepositDetails, DepositStatus, ExitDetails, PendingRaise, SubtreeRoots, Supply,
+    TransferDetails, TransferStatus, WithdrawalQuery, WithdrawalState, WithdrawalStatus,
 };
 
 use super::storage;

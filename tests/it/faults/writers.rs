@@ -112,7 +112,7 @@ fn of_two_sequencers_with_one_key_one_wins_and_the_other_halts_and_says_why() ->
         })?;
     }
     let report = setting.ground.audit()?;
-    assert_eq!(report.unpaid > 0, twin_lost, "{report:?}");
+    assert_eq!(report.reserves.unpaid > 0, twin_lost, "{report:?}");
     assert_eq!(setting.chain().client().mempool_spender(&vault)?, None);
     assert!(
         setting.chain().client().unspent(&vault, false)?.is_some(),

@@ -244,13 +244,19 @@ pub(super) fn query(text: &str) -> Result<WithdrawalQuery, String> {
 /// `tacit wallet withdrawal`.
 pub(super) fn withdrawal(shell: &Shell<'_>, query: WithdrawalQuery) -> anyhow::Result<()> {
     let node = shell.client()?;
-    let forced = match query {
-        WithdrawalQuery::Txid(id) => node.forced_status(ForcedQuery::Txid(id)).map_err(say)?,
-        WithdrawalQuery::Index(_) => None,
-    };
     let found = node.withdrawal_status(query);
+    let transfer = match (&found, query) {
+        (Ok(found), _) => Some(found.txid),
+        (Err(_), WithdrawalQuery::Txid(id)) => Some(id),
+        (Err(_), WithdrawalQuery::Index(_)) => None,
+    };
+    let forced = match transfer {
+        Some(id) => node.forced_status(ForcedQuery::Txid(id)).map_err(say)?,
+        None => Vec::new(),
+    };
     // It gets its number with its batch; before that only the transfer is known.
-    if let (Err(ApiError::NotFound { .. }), WithdrawalQuery::Txid(id)) = (&found, query)
+    let unordered = transfer.filter(|_| matches!(found, Err(ApiError::NotFound { .. })));
+    if let Some(id) = unordered
         && node.transfer_status(id).map_err(say)? == TransferStatus::Pending
     {
         shell.answer(
@@ -262,7 +268,7 @@ pub(super) fn withdrawal(shell: &Shell<'_>, query: WithdrawalQuery) -> anyhow::R
         );
         return Ok(());
     }
-    if matches!(found, Err(ApiError::NotFound { .. })) && !forced.is_empty() {
+    if let Some(id) = unordered.filter(|_| !forced.is_empty()) {
         shell.answer(
             &json!({ "txid": id.to_string(), "status": { "state": "forced" }, "forced": forced }),
             || {

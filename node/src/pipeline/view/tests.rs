@@ -10,6 +10,7 @@ use tacit_protocol::peg::{Exit, ExitScript};
 use tacit_protocol::testing;
 use tacit_protocol::transfer::TransferId;
 use tacit_sequencer::MemoryStore;
+use tacit_verifier::chain::limits::FeeLimit;
 use tacit_verifier::chain::records::{Cursor, Payout};
 use tacit_verifier::chain::{self, Owed};
 
@@ -28,7 +29,8 @@ fn store() -> (Arc<MemoryStore>, Arc<Rules>) {
 fn view(store: &Arc<MemoryStore>, rules: &Arc<Rules>) -> StateView {
     let client: Arc<dyn BitcoinClient> = Arc::new(MemoryBitcoin::new());
     let journal = Arc::new(StoreJournal(Arc::clone(store) as _));
-    let watcher = Watcher::new(Arc::clone(&client), journal, rules.params().genesis());
+    let tenures = Arc::new(StoreTenures(Arc::clone(store) as _));
+    let watcher = Watcher::new(Arc::clone(&client), journal, tenures, rules.params().genesis());
     StateView::new(
         client,
         Arc::clone(store) as _,
@@ -77,7 +79,7 @@ fn books_that_do_not_add_up_halt_and_say_why() {
 fn a_gap_in_the_reserves_halts() {
     let (store, rules) = store();
     let sound = view(&store, &rules);
-    let held = chain::reserves(&*store, rules.params()).unwrap().vault;
+    let held = chain::reserves(&*store).unwrap().vault;
     let owed = |unpaid| Owed {
         unpaid,
         ..Owed::default()
@@ -96,14 +98,11 @@ fn withdrawal(paid: Option<u32>) -> Withdrawal {
         outpoint: OutPoint::new(Txid::all_zeros(), 2),
         share: sats(100),
     };
+    let script = ExitScript::new(script).unwrap();
+    let exit = Exit::new(sats(40_000), script, sats(1_000), testing::x_only(6)).unwrap();
     Withdrawal {
-        exit: Exit::new(
-            sats(40_000),
-            ExitScript::new(script).unwrap(),
-            sats(1_000),
-            testing::x_only(6),
-        )
-        .unwrap(),
+        limit: FeeLimit::new(&exit),
+        exit,
         batch: 1,
         height: 90,
         id: TransferId([1; 32]),

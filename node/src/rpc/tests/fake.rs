@@ -16,9 +16,9 @@ use tacit_wallet::api::{
     Anchored, ApiError, BatchDetails, BatchReserves, BatchSummary, BridgeStatus, CompactBatch,
     CompactDeposit, CompactTransfer, DepositDetails, DepositStatus, ExitDetails, FederationStatus,
     FeeEstimate, ForcedPage, ForcedPlace, ForcedQuery, ForcedRange, ForcedRequestStatus, ForcedState,
-    ForcedSubject, FoundDeposit, NodeApi, OfficeStatus, PendingRaise, Promise, Queued, Range, Receipt, RegisterDeposit, Role,
-    SignerHealth, Status, SubtreeRoots, Supply, SyncState, TransferDetails, TransferStatus, VaultActivity,
-    WithdrawalQuery, WithdrawalState, WithdrawalStatus,
+    ForcedSubject, FoundDeposit, NodeApi, OfficeStatus, PendingRaise, Promise, Queued, Range, Receipt,
+    RegisterDeposit, Role, SignerHealth, Status, SubtreeRoots, Supply, SyncState, TransferDetails,
+    TransferStatus, VaultActivity, WithdrawalQuery, WithdrawalState, WithdrawalStatus,
 };
 
 /// The fake node.

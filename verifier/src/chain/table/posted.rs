@@ -7,7 +7,7 @@ use tacit_protocol::kv::{KvError, KvRead, Overlay, get_decoded};
 use tacit_protocol::transfer::TransferId;
 
 use super::super::forced::{Position, QueuedClaim, QueuedTransfer};
-use super::{FORCED_CLAIMS, FORCED_TRANSFERS, placed};
+use super::queues::{FORCED_CLAIMS, FORCED_TRANSFERS, placed};
 use crate::batch::due::Queue;
 
 const TRANSFERS_BY_ID: &[u8; 2] = b"MT";
