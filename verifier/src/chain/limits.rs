@@ -1,10 +1,9 @@
 //! The fee limit of a withdrawal: what its owner accepts, and what a raise posted on Bitcoin makes of it.
 //!
-//! A raise counts from the block in which it is `k` deep, as a batch does: what signers sign by it then
-//! stays within the rules after every reorganisation that is not deeper. A limit never falls, so what was
-//! within it when it was signed is so in every later block too. [`FeeLimit::in_force`] is the one place that
-//! says which limit holds; followers, planner, signers and the RPC all ask it, by [`Withdrawal::view`].
-//! Specification: `docs/spec/bitcoin.md`.
+//! A raise counts from the block in which it is `k` deep, as a batch does: no reorganisation that is not
+//! deeper takes back what signers signed by. A limit never falls, so what was within it at one height is so
+//! at every greater one. [`FeeLimit::in_force`] is the one place that says which limit holds; followers,
+//! planner, signers and the RPC all ask it, by [`Withdrawal::view`]. Specification: `docs/spec/bitcoin.md`.
 
 use tacit_protocol::Amount;
 use tacit_protocol::encoding::{Decode, DecodeError, Encode, Reader};
