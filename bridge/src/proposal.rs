@@ -25,6 +25,14 @@ const LAYOUT: u8 = 2;
 /// Why a proposal gives no transaction here, or another one than it says.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum DeriveError {
+    /// It was judged at another block.
+    #[error("it was judged at block {proposed}, here it is block {own}")]
+    Height {
+        /// In the proposal.
+        proposed: u32,
+        /// Here.
+        own: u32,
+    },
     /// The vault's tip is elsewhere.
     #[error("it spends vault tip {proposed}, the tip here is {own}")]
     Tip {
@@ -64,6 +72,7 @@ pub enum DeriveError {
 /// What a vault transaction is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proposal {
+    height: u32,
     tip: OutPoint,
     rates: VaultRates,
     deposits: Vec<Registration>,
@@ -106,12 +115,32 @@ impl Proposal {
         change: &Script,
         p2a: bool,
     ) -> Result<(Self, UnsignedVaultTx), PlanError> {
-        let Purpose { selection, handover } = purpose.into();
+        Self::plan_at(
+            snapshot.height(),
+            snapshot,
+            purpose.into(),
+            pool,
+            rates,
+            (change, p2a),
+        )
+    }
+
+    /// The same, as judged by the state at another height.
+    fn plan_at(
+        height: u32,
+        snapshot: &VaultSnapshot,
+        purpose: Purpose<'_>,
+        pool: &[Coin],
+        rates: VaultRates,
+        (change, p2a): (&Script, bool),
+    ) -> Result<(Self, UnsignedVaultTx), PlanError> {
+        let Purpose { selection, handover } = purpose;
         let destination = match handover {
             Some(handover) => Some(snapshot.handover_plan(handover).ok_or(PlanError::NoDestination)?),
             None => None,
         };
         let unsigned = plan_vault_tx(&VaultPlan {
+            height,
             tip: snapshot.tip(),
             vault: snapshot.vault(),
             deposits: &selection.deposits,
@@ -141,6 +170,7 @@ impl Proposal {
             .map(|input| input.previous_output)
             .collect();
         let proposal = Self {
+            height,
             tip: snapshot.tip().outpoint,
             rates,
             deposits,
@@ -178,6 +208,11 @@ impl Proposal {
 
     /// What can be said before anything is looked up.
     fn check_names(&self, snapshot: &VaultSnapshot) -> Result<(), DeriveError> {
+        // What is deep here is deep one block later, and not always one block sooner.
+        let (proposed, own) = (self.height, snapshot.height());
+        if proposed < own || proposed > own.saturating_add(1) {
+            return Err(DeriveError::Height { proposed, own });
+        }
         let (proposed, own) = (self.tip, snapshot.tip().outpoint);
         if proposed != own {
             return Err(DeriveError::Tip { proposed, own });
@@ -224,13 +259,20 @@ impl Proposal {
             selection: &selection,
             handover: self.handover,
         };
-        let (again, unsigned) = Self::plan(snapshot, purpose, pool, self.rates, &self.change, self.p2a)?;
+        let outputs = (self.change.as_script(), self.p2a);
+        let (again, unsigned) = Self::plan_at(self.height, snapshot, purpose, pool, self.rates, outputs)?;
         // Coins that are not needed, or named twice, are not taken the second time.
         if again != *self {
             let (proposed, derived) = (self.txid, again.txid);
             return Err(DeriveError::Altered { proposed, derived });
         }
         Ok(unsigned)
+    }
+
+    /// Height of the block by whose state it is judged; it can be mined above it only.
+    #[must_use]
+    pub fn height(&self) -> u32 {
+        self.height
     }
 
     /// The vault tip that it spends.
@@ -290,6 +332,7 @@ fn put_count(out: &mut Vec<u8>, count: usize) {
 impl Encode for Proposal {
     fn encode_to(&self, out: &mut Vec<u8>) {
         out.push(LAYOUT);
+        out.extend_from_slice(&self.height.to_le_bytes());
         put_outpoint(out, &self.tip);
         for rate in [self.rates.shares, self.rates.whole] {
             out.extend_from_slice(&rate.sat_per_kwu().to_le_bytes());
@@ -332,6 +375,7 @@ impl Decode for Proposal {
         if reader.u8()? != LAYOUT {
             return Err(DecodeError::Unknown("layout of a proposal"));
         }
+        let height = reader.u32()?;
         let tip = read_outpoint(reader)?;
         let shares = FeeRate::from_sat_per_kwu(reader.u32()?);
         let whole = FeeRate::from_sat_per_kwu(reader.u32()?);
@@ -370,6 +414,7 @@ impl Decode for Proposal {
             return Err(DecodeError::OutOfRange("order of the withdrawals"));
         }
         Ok(Self {
+            height,
             tip,
             rates: VaultRates { shares, whole },
             deposits,

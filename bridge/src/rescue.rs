@@ -92,6 +92,7 @@ impl Rescue {
         let (quorum, spend) = leaf_of(vault, leaf)?;
         let plan = |rate| {
             plan_vault_tx(&VaultPlan {
+                height: 0,
                 tip,
                 vault,
                 deposits: &[],

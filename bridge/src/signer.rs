@@ -46,6 +46,14 @@ pub enum SignError {
     /// The transaction breaks a rule of the vault.
     #[error("the transaction breaks a rule: {0}")]
     Fault(#[from] VaultFault),
+    /// It could be mined in a block by which it was not judged.
+    #[error("it may be mined above block {lock} already, and is judged by the state at {height}")]
+    LockTime {
+        /// The transaction's.
+        lock: u32,
+        /// The signer's state.
+        height: u32,
+    },
     /// The shares are above what the signer lets users be charged.
     #[error("the share rate of {q} sat/kWU is above the ceiling of {ceiling}")]
     RateCeiling {
@@ -194,6 +202,11 @@ pub fn check_proposal(
         return Err(SignError::Halted(reason.to_owned()));
     }
     let tx = proposal.tx();
+    // After a reorganisation a block may be lower than the state that this is judged by.
+    let (lock, height) = (tx.lock_time.to_consensus_u32(), snapshot.height());
+    if lock < height {
+        return Err(SignError::LockTime { lock, height });
+    }
     let effects = check_vault_tx(tx, proposal.prevouts(), snapshot)?;
     let meta = VaultMeta::script_bytes(&tx.output[1].script_pubkey).map_err(VaultFault::MetaScript)?;
     let q = VaultMeta::decode(meta).map_err(VaultFault::Meta)?.rate();

@@ -423,6 +423,7 @@ impl Chain {
         let rate = FeeRate::from_sat_per_kwu(250);
         let vault = genesis.vault_keys();
         let plan = VaultPlan {
+            height: 0,
             tip: VaultTip {
                 outpoint: tip.outpoint,
                 amount: sats(tip.txout.value.to_sat()),

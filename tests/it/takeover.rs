@@ -2,6 +2,7 @@
 
 use anyhow::{Context, bail, ensure};
 use rand::rngs::OsRng;
+use tacit_bridge::client::BitcoinClient;
 use tacit_bridge::keys::SigningKey;
 use tacit_node::config::Config;
 use tacit_protocol::params::TAKEOVER_TIMELOCK;

@@ -274,3 +274,38 @@ fn a_handover_survives_its_bytes_and_goes_where_the_members_own_state_says() {
     bytes[at] = 3;
     assert_eq!(Proposal::decode(&bytes), Err(DecodeError::Unknown("handover")));
 }
+
+#[test]
+fn a_proposal_counts_at_the_block_it_was_judged_by_and_one_block_before() {
+    let setting = Setting::new();
+    let height = setting.proposal.height();
+    assert_eq!(height, setting.world.coins.height());
+    assert_eq!(
+        setting.tx.tx().lock_time.to_consensus_u32(),
+        height,
+        "mined above it only"
+    );
+    let at = |own| {
+        let Setting {
+            deposits,
+            withdrawals,
+            ..
+        } = &setting;
+        let tip = setting.world.vault_tip;
+        VaultSnapshot::new(own, tip, vault_keys(), deposits.clone(), withdrawals.clone())
+    };
+    for (own, counts) in [
+        (height - 2, false),
+        (height - 1, true),
+        (height, true),
+        (height + 1, false),
+    ] {
+        let proposed = height;
+        let expected = if counts {
+            Ok(setting.tx.clone())
+        } else {
+            Err(DeriveError::Height { proposed, own })
+        };
+        assert_eq!(setting.derive_from(&at(own)), expected);
+    }
+}

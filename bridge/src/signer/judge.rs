@@ -193,6 +193,14 @@ pub enum Refusal {
     /// Its operator did not consent to a handover.
     #[error("its operator did not consent to {0}; it does so by `tacit federation consent`")]
     Consent(String),
+    /// It was judged at another block, so it could be mined where its rules do not hold.
+    #[error("it was judged at block {proposed}, here it is block {own}")]
+    Height {
+        /// In the proposal.
+        proposed: u32,
+        /// Here.
+        own: u32,
+    },
     /// It may not be handed over now.
     #[error("it may not be handed over now: {0}")]
     Handover(String),
@@ -227,6 +235,7 @@ impl Refusal {
             Self::NotOurs(_) => 19,
             Self::Consent(_) => 20,
             Self::Handover(_) => 21,
+            Self::Height { .. } => 22,
         }
     }
 
@@ -248,6 +257,7 @@ impl Refusal {
                 | Self::Withdrawal { .. }
                 | Self::Coin(_)
                 | Self::Handover(_)
+                | Self::Height { .. }
         )
     }
 }
@@ -255,6 +265,7 @@ impl Refusal {
 impl From<DeriveError> for Refusal {
     fn from(error: DeriveError) -> Self {
         match error {
+            DeriveError::Height { proposed, own } => Self::Height { proposed, own },
             DeriveError::Tip { proposed, own } => Self::Tip { proposed, own },
             DeriveError::Deposit(outpoint) => Self::Deposit {
                 outpoint,
@@ -287,6 +298,10 @@ impl From<SignError> for Refusal {
                 reason: "it is not one that this signer may sweep".into(),
             },
             SignError::Skipped(index) => Self::Skipped(index),
+            SignError::LockTime { lock, height } => Self::Height {
+                proposed: lock,
+                own: height,
+            },
             SignError::Fault(_)
             | SignError::Role(_)
             | SignError::Key { .. }

@@ -222,3 +222,17 @@ fn a_deposit_under_another_key_is_swept_only_while_its_federation_hands_over() {
     assert_eq!(new.len(), 2);
     assert!(!new.contains(&old[0]));
 }
+
+#[test]
+fn what_could_be_mined_in_a_block_that_nobody_judged_it_by_is_refused() {
+    let (world, deposits, withdrawals, snapshot) = setting();
+    let (proposal, tx) = plan(&world, &deposits, &withdrawals, rate());
+    let lock = snapshot.height();
+    let later = VaultSnapshot::new(lock + 1, world.vault_tip, vault_keys(), deposits, withdrawals);
+    assert!(signer(snapshot).sign_vault(&proposal, &tx).is_ok());
+    let height = lock + 1;
+    assert_eq!(
+        signer(later).sign_vault(&proposal, &tx),
+        Err(SignError::LockTime { lock, height })
+    );
+}

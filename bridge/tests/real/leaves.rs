@@ -31,6 +31,7 @@ const WRONG_SIGNATURE: &str = "Invalid Schnorr signature";
 /// The payment of one withdrawal by the vault.
 fn payment(setting: &Setting) -> UnsignedVaultTx {
     plan_vault_tx(&VaultPlan {
+        height: 0,
         tip: setting.vault,
         vault: &vault_keys(),
         deposits: &[],

@@ -123,7 +123,7 @@ impl Setting {
 
     fn commit(&self) -> (u16, String) {
         // An encoded proposal without deposits, withdrawals and coins.
-        let proposal = [&[2][..], &[0; 36 + 8 + 6 + 1 + 1 + 1 + 32]].concat();
+        let proposal = [&[2][..], &[0; 4 + 36 + 8 + 6 + 1 + 1 + 1 + 32]].concat();
         self.refusal(&self.coordinator(), Request::Commit { proposal })
     }
 }

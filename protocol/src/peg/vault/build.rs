@@ -84,6 +84,9 @@ pub struct HandoverPlan {
 /// Everything a vault transaction is made from.
 #[derive(Clone, Copy, Debug)]
 pub struct VaultPlan<'a> {
+    /// Height of the block by whose state it is judged. It can be mined above it only, or a reorganisation
+    /// could put it into a block at which a batch is not deep yet.
+    pub height: u32,
     /// The vault's UTXO.
     pub tip: VaultTip,
     /// The keys of the vault's script.
@@ -251,7 +254,8 @@ pub fn plan_vault_tx(plan: &VaultPlan<'_>) -> Result<UnsignedVaultTx, PlanError>
     let added: u64 = operators.iter().map(|output| output.value.to_sat()).sum();
     output.extend(operators);
 
-    let mut draft = Draft::new(output);
+    let lock_time = LockTime::from_height(plan.height).map_err(|_| PlanError::Overflow)?;
+    let mut draft = Draft::new(lock_time, output);
     draft.input(
         plan.tip.outpoint,
         to_txout(plan.tip.amount, script),
@@ -371,10 +375,10 @@ struct Draft {
 }
 
 impl Draft {
-    fn new(output: Vec<TxOut>) -> Self {
+    fn new(lock_time: LockTime, output: Vec<TxOut>) -> Self {
         let tx = Transaction {
             version: VAULT_TX_VERSION,
-            lock_time: LockTime::ZERO,
+            lock_time,
             input: Vec::new(),
             output,
         };

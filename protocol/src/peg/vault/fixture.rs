@@ -17,6 +17,9 @@ use crate::peg::vault::{
 };
 use crate::testing::quorum;
 
+/// Height of the block that plans are judged by.
+pub(crate) const HEIGHT: u32 = 777;
+
 /// Number of the federation's key.
 pub(crate) const FEDERATION: u8 = 1;
 
@@ -188,6 +191,7 @@ impl Parts {
 
     pub(crate) fn plan(&self) -> VaultPlan<'_> {
         VaultPlan {
+            height: HEIGHT,
             tip: tip(),
             vault: &self.vault,
             deposits: &self.deposits,

@@ -421,6 +421,7 @@ impl Chain {
             },
         }];
         plan_vault_tx(&VaultPlan {
+            height: 0,
             tip: VaultTip {
                 outpoint: tip.outpoint,
                 amount: sats(tip.txout.value.to_sat()),

@@ -6,7 +6,7 @@ use super::*;
 use crate::peg::coins::CoinError;
 use crate::peg::fixture::{coin, key_script, sats, sign, verifies};
 use crate::peg::vault::check_vault_tx;
-use crate::peg::vault::fixture::{FEDERATION, OPERATOR, Parts, deposit, tip, vault_keys, withdrawal};
+use crate::peg::vault::fixture::{FEDERATION, HEIGHT, OPERATOR, Parts, deposit, tip, vault_keys, withdrawal};
 
 #[test]
 fn every_input_is_signed_by_its_owner_with_the_right_tweak() {
@@ -41,6 +41,15 @@ fn owners_sign(parts: &Parts) {
             signature
         })
         .collect();
+    let lock = unsigned.tx().lock_time;
+    assert_eq!(lock, LockTime::from_height(HEIGHT).unwrap(), "not mined lower");
+    assert!(
+        unsigned
+            .tx()
+            .input
+            .iter()
+            .all(|input| input.sequence.enables_absolute_lock_time())
+    );
     let (txid, prevouts) = (unsigned.tx().compute_txid(), unsigned.prevouts().to_vec());
     let fee = unsigned.fee();
     let signed = unsigned.finalise(&signatures);
