@@ -153,14 +153,14 @@ pub fn block_at(kv: &dyn KvRead, height: u32) -> Result<Option<Cursor>, KvError>
     }
 }
 
-/// Whether the block at `height` moved an anchor or the vault, or raised a fee limit, as its undo data tells.
-/// Every block moves the cursor, and anybody can have forced requests queued: these do not count. A raise
-/// does, for what was signed by it would be a fault without it.
+/// Whether the block at `height` moved an anchor or the vault, raised a fee limit or announced an epoch, as its
+/// undo data tells. Every block moves the cursor, and anybody can have forced requests queued: these do not
+/// count. A raise and an announcement do, for what was signed by them would be a fault without them.
 ///
 /// # Errors
 /// [`KvError`] if the view fails.
 pub fn moved_money(kv: &dyn KvRead, height: u32) -> Result<bool, KvError> {
-    let moved = |undo: Delta| undo.writes().any(|(key, _)| table::is_tip(key));
+    let moved = |undo: Delta| undo.writes().any(|(key, _)| table::is_money(key));
     Ok(table::undo(kv, height)?.is_some_and(moved))
 }
 

@@ -336,9 +336,13 @@ pub fn withdrawal_of(kv: &dyn KvRead, id: &TransferId) -> Result<Option<u64>, Kv
         .map_err(|e| KvError::corrupt(&key, e))
 }
 
-/// Whether `key` is that of the anchor tip or the vault tip, one of which everything moves that moves money.
-pub(super) fn is_tip(key: &[u8]) -> bool {
+/// Whether a change of this row is about money: one of the tips, which move with every anchor and vault
+/// transaction, a withdrawal, whose limit can be raised without them, or the announcement of an epoch.
+pub(super) fn is_money(key: &[u8]) -> bool {
+    let first = key.first();
     [ANCHOR_HEAD, VAULT_TIP].contains(&key)
+        || first == Some(&WITHDRAWALS)
+        || first == Some(&handover::ANNOUNCED)
 }
 
 /// The delta that takes the block at `height` back.

@@ -8,7 +8,7 @@ use super::{count, numbered, rows};
 use crate::chain::handover::{Announced, EpochRecord};
 
 const EPOCHS: u8 = b'Y';
-const ANNOUNCED: u8 = b'I';
+pub(super) const ANNOUNCED: u8 = b'I';
 const LAST_RESET: &[u8] = b"Z";
 
 /// Epochs of the federation from number `from`.

@@ -119,6 +119,12 @@ fn an_announcement_that_both_federations_signed_is_recorded_and_nothing_else() {
     let (txid, again) = (tx.txid(), publish(&mut chain, &good));
     chain.mine(vec![tx]);
     chain.mine(vec![again]);
+    let seen = super::super::moved_money(&chain.kv, chain.cursor().height - 1);
+    assert_eq!(
+        seen,
+        Ok(true),
+        "a deep reorganisation that takes it back is judged"
+    );
     let announced = found(&chain, &epoch).expect("recorded");
     let following = announcements_after(&chain.kv, &chain.epoch()).expect("memory");
     assert_eq!(following, [(hash(&epoch), announced.clone())]);
