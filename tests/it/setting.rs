@@ -22,7 +22,7 @@ use tacit_protocol::transfer::TransferId;
 use tacit_protocol::{F, Network, field};
 use tacit_prover::{KeyStore, Prover, Silent, circuits};
 use tacit_wallet::api::{
-    ApiError, NodeApi, Status, SyncState, TransferStatus, WithdrawalQuery, WithdrawalState,
+    ApiError, NodeApi, Range, Status, SyncState, TransferStatus, WithdrawalQuery, WithdrawalState,
 };
 use tacit_wallet::{Groth16TransferProver, Keys, Seed};
 use tempfile::TempDir;
@@ -361,6 +361,35 @@ impl Setting {
         assert_eq!(root(&agreed.0), report.state_root, "sequencer and auditor");
         assert_eq!(root(&agreed.1), report.state_root, "full node and auditor");
         assert!(report.is_sound(), "the reserves are sound: {report:?}");
+        self.agree_on_books(&report)?;
         Ok(report)
+    }
+
+    /// Checks that the full node has the books after every batch that the auditor derived.
+    fn agree_on_books(&self, report: &Report) -> anyhow::Result<()> {
+        let limit = report.batch;
+        let served = self.api.reserves(Range { from: 1, limit })?;
+        assert_eq!(served.len(), report.batches.len(), "books after every batch");
+        for (served, derived) in served.iter().zip(&report.batches) {
+            let books = &derived.reserves;
+            assert_eq!((served.batch, books.gap), (derived.number, 0));
+            assert_eq!(served.vault.to_string(), books.vault_output);
+            let sums = [
+                served.supply,
+                served.vault_amount,
+                served.pending_deposits,
+                served.pending_withdrawals,
+                served.surplus,
+            ];
+            let expected = [
+                books.supply,
+                books.vault,
+                books.uncredited,
+                books.unpaid,
+                books.surplus,
+            ];
+            assert_eq!(sums.map(|sum| sum.to_sat()), expected, "batch {}", derived.number);
+        }
+        Ok(())
     }
 }
