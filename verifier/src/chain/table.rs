@@ -23,7 +23,8 @@ mod posted;
 pub use books::{books, owed, paid_above, put_books, put_owed, sweeps_to, uncredited, unpaid};
 
 pub use posted::{
-    forced_claim, forced_transfer, posted_claims, posted_transfers, waiting_before, waiting_count,
+    forced_claim, forced_transfer, posted_claims, posted_transfers, settled_claim, settled_transfer,
+    waiting_before, waiting_count,
 };
 
 const CURSOR: &[u8] = b"C";
@@ -466,22 +467,6 @@ pub fn settle_forced_claim(
     kv.delete(waiting_sweep(queued.claim.sweep));
     kv.delete(placed(FORCED_CLAIMS, position));
     kv.put(placed(SETTLED_CLAIMS, position), settled.encode());
-}
-
-/// What became of the forced transfer posted there.
-///
-/// # Errors
-/// [`KvError`] if the view fails or is damaged.
-pub fn settled_transfer(kv: &dyn KvRead, position: Position) -> Result<Option<Settled>, KvError> {
-    get_decoded(kv, &placed(SETTLED_TRANSFERS, position))
-}
-
-/// What became of the forced claim posted there.
-///
-/// # Errors
-/// [`KvError`] if the view fails or is damaged.
-pub fn settled_claim(kv: &dyn KvRead, position: Position) -> Result<Option<Settled>, KvError> {
-    get_decoded(kv, &placed(SETTLED_CLAIMS, position))
 }
 
 /// Whether `key` is that of the anchor tip or the vault tip, one of which everything moves that moves money.

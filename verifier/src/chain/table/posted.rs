@@ -1,4 +1,4 @@
-//! Where requests were posted: by what they ask for, and with their numbers in their queue.
+//! Where requests were posted: by what they ask for, with their numbers in their queue, and what became of them.
 //!
 //! Requests enter a queue at its end and leave it from its front, so the number of a request and that of
 //! the first one that waits say how many stand before it. Specification: `docs/spec/bitcoin.md`.
@@ -6,8 +6,8 @@
 use tacit_protocol::kv::{KvError, KvRead, Overlay, get_decoded};
 use tacit_protocol::transfer::TransferId;
 
-use super::super::forced::{Position, QueuedClaim, QueuedTransfer};
-use super::{FORCED_CLAIMS, FORCED_TRANSFERS, placed};
+use super::super::forced::{Position, QueuedClaim, QueuedTransfer, Settled};
+use super::{FORCED_CLAIMS, FORCED_TRANSFERS, SETTLED_CLAIMS, SETTLED_TRANSFERS, placed};
 use crate::batch::due::Queue;
 
 const TRANSFERS_BY_ID: &[u8; 2] = b"MT";
@@ -91,6 +91,22 @@ pub fn forced_transfer(kv: &dyn KvRead, at: Position) -> Result<Option<QueuedTra
 /// [`KvError`] if the view fails or is damaged.
 pub fn forced_claim(kv: &dyn KvRead, at: Position) -> Result<Option<QueuedClaim>, KvError> {
     get_decoded(kv, &placed(FORCED_CLAIMS, at))
+}
+
+/// What became of the forced transfer posted there.
+///
+/// # Errors
+/// [`KvError`] if the view fails or is damaged.
+pub fn settled_transfer(kv: &dyn KvRead, position: Position) -> Result<Option<Settled>, KvError> {
+    get_decoded(kv, &placed(SETTLED_TRANSFERS, position))
+}
+
+/// What became of the forced claim posted there.
+///
+/// # Errors
+/// [`KvError`] if the view fails or is damaged.
+pub fn settled_claim(kv: &dyn KvRead, position: Position) -> Result<Option<Settled>, KvError> {
+    get_decoded(kv, &placed(SETTLED_CLAIMS, position))
 }
 
 fn posted(kv: &dyn KvRead, subject: &[u8]) -> Result<Vec<Position>, KvError> {
