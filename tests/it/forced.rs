@@ -7,7 +7,7 @@ use tacit_bridge::client::BitcoinClient;
 use tacit_bridge::keys::SigningKey;
 use tacit_protocol::peg::forced::requests;
 use tacit_protocol::peg::{FeeRate, ForcedRequest, TxInput};
-use tacit_wallet::api::{NodeApi, TransferStatus};
+use tacit_wallet::api::{ForcedQuery, ForcedState, NodeApi, TransferStatus};
 use tacit_wallet::{ForceError, Posted, WalletError};
 
 use crate::people::Person;
@@ -57,6 +57,16 @@ fn a_sequencer_that_refuses_is_made_to_pay_out() -> anyhow::Result<()> {
     setting.settle()?;
     let state = setting.desk.transfer_status(forced.txid)?;
     assert!(matches!(state, TransferStatus::Unknown), "not yet: {state:?}");
+    let queued = setting.api.forced_status(ForcedQuery::Txid(forced.txid))?;
+    let waits = ForcedState::Waiting {
+        before: 0,
+        due: false,
+    };
+    assert_eq!(queued.len(), 1);
+    assert_eq!(
+        (&queued[0].status, queued[0].posted_by),
+        (&waits, posted.reveal.compute_txid())
+    );
 
     // It is taken at half of the window, before it is due.
     let window = u32::from(setting.chain().params().genesis().forced_window);

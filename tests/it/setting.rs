@@ -24,7 +24,7 @@ use tacit_protocol::{F, Network};
 use tacit_prover::{KeyStore, Prover, Silent, circuits};
 use tacit_tests::{Counted, Proxy, Work, five_checks};
 use tacit_wallet::api::{
-    ApiError, NodeApi, Status, SyncState, TransferStatus, WithdrawalQuery, WithdrawalState,
+    ApiError, NodeApi, Range, Status, SyncState, TransferStatus, WithdrawalQuery, WithdrawalState,
 };
 use tacit_wallet::{Groth16TransferProver, Keys, Seed};
 use tempfile::TempDir;
@@ -419,6 +419,35 @@ impl Setting {
             ("the full node", self.api.status()?.state),
         ];
         let counted = self.ground.check(&report, &roots, &self.work.borrow())?;
+        self.agree_on_books(&report)?;
         Ok((report, counted))
+    }
+
+    /// Checks that the full node has the books after every batch that the auditor derived.
+    fn agree_on_books(&self, report: &Report) -> anyhow::Result<()> {
+        let limit = report.batch;
+        let served = self.api.reserves(Range { from: 1, limit })?;
+        assert_eq!(served.len(), report.batches.len(), "books after every batch");
+        for (served, derived) in served.iter().zip(&report.batches) {
+            let books = &derived.reserves;
+            assert_eq!((served.batch, books.gap), (derived.number, 0));
+            assert_eq!(served.vault.to_string(), books.vault_output);
+            let sums = [
+                served.supply,
+                served.vault_amount,
+                served.pending_deposits,
+                served.pending_withdrawals,
+                served.surplus,
+            ];
+            let expected = [
+                books.supply,
+                books.vault,
+                books.uncredited,
+                books.unpaid,
+                books.surplus,
+            ];
+            assert_eq!(sums.map(|sum| sum.to_sat()), expected, "batch {}", derived.number);
+        }
+        Ok(())
     }
 }

@@ -43,7 +43,7 @@ pub struct PreparedVerifyingKey {
     vk: VerifyingKey,
     hash: [u8; 32],
     pairings: OnceLock<Pairings>,
-    /// Multiples of `IC_0 … IC_n`.
+    /// `IC_0 … IC_n`, and their multiples once they are used often.
     ic: FixedBases,
 }
 

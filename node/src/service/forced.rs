@@ -167,3 +167,6 @@ pub(super) fn page(kv: &dyn KvRead, params: &ChainParams, range: &ForcedRange) -
         requests,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@
 //! bits long ([`weighted_sum`]).
 
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use ark_bn254::{G1Affine, G1Projective};
 use ark_ec::{AffineRepr, CurveGroup};
@@ -18,13 +19,17 @@ const DIGITS: usize = 64;
 /// Non-zero values of a digit.
 const VALUES: usize = (1 << DIGIT) - 1;
 
-/// Points that are combined again and again. Their tables cost more than a combination without them, so they
-/// are made for the second one: whoever verifies once, such as a prover its own proof, goes without.
-#[derive(Clone, Debug)]
+/// Combinations without tables: about as many as take the time to make them.
+const WITHOUT_TABLES: u32 = 16;
+
+/// Points that are combined again and again. Their tables cost much more than a combination without them, so
+/// they are made when it shows that they pay: whoever verifies now and then, such as a prover its own proofs,
+/// goes without.
+#[derive(Debug)]
 pub(super) struct FixedBases {
     bases: Vec<G1Affine>,
-    /// Set by the first combination.
-    used: OnceLock<()>,
+    /// Combinations made without tables.
+    used: AtomicU32,
     /// For every base `P`, digit position `i` and digit value `d`, the point `d·16^i·P`; 60 KiB per base.
     tables: OnceLock<Vec<Vec<G1Affine>>>,
 }
@@ -34,7 +39,7 @@ impl FixedBases {
     pub(super) fn new(bases: &[G1Affine]) -> Self {
         Self {
             bases: bases.to_vec(),
-            used: OnceLock::new(),
+            used: AtomicU32::new(0),
             tables: OnceLock::new(),
         }
     }
@@ -47,7 +52,7 @@ impl FixedBases {
 
     /// `Σ scalars_i · bases_(first + i)`.
     pub(super) fn combine(&self, first: usize, scalars: &[F]) -> G1Projective {
-        if self.used.set(()).is_ok() {
+        if self.tables.get().is_none() && self.used.fetch_add(1, Ordering::Relaxed) < WITHOUT_TABLES {
             return by_halves(&self.bases[first..], scalars);
         }
         let tables = self.tables.get_or_init(|| self.bases.iter().map(table).collect());
@@ -63,6 +68,16 @@ impl FixedBases {
             }
         }
         sum
+    }
+}
+
+impl Clone for FixedBases {
+    fn clone(&self) -> Self {
+        Self {
+            bases: self.bases.clone(),
+            used: AtomicU32::new(self.used.load(Ordering::Relaxed)),
+            tables: self.tables.clone(),
+        }
     }
 }
 

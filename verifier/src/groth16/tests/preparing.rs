@@ -20,9 +20,12 @@ fn tables_and_buckets_agree_with_plain_multiplication() {
         .zip(&scalars)
         .fold(G1Projective::ZERO, |sum, (p, k)| sum + *p * k);
     let bases = FixedBases::new(&points);
-    for with_tables in [false, true, true] {
+    for use_of_them in 1..=18 {
         assert_eq!(bases.combine(0, &scalars), expected);
-        assert_eq!(bases.has_tables(), with_tables, "made for the second combination");
+        assert_eq!(bases.has_tables(), use_of_them > 16, "made when they pay");
+        let (clone, made) = (bases.clone(), bases.has_tables());
+        assert_eq!(clone.combine(0, &scalars), expected);
+        assert_eq!(clone.has_tables(), made || use_of_them == 16, "a clone counts on");
     }
     let last = points[38] * scalars[38] + points[39] * scalars[39];
     for bases in [FixedBases::new(&points), bases] {
@@ -46,7 +49,7 @@ fn a_key_is_prepared_when_it_first_verifies_and_not_when_it_is_loaded() {
     assert!(pvk.pairings.get().is_none() && !pvk.ic.has_tables());
     let public = [F::from(3u64), F::from(4u64)];
     let (good, wrong) = (key.simulate(&public, 0), [F::from(3u64), F::from(5u64)]);
-    for _ in 0..2 {
+    for _ in 0..17 {
         assert_eq!(verify(&pvk, &public, &good), Ok(()));
     }
     assert!(pvk.pairings.get().is_some() && pvk.ic.has_tables());
