@@ -13,8 +13,8 @@ cd "$(dirname "$0")/.."
 export TACIT_SOAK=1 TACIT_SOAK_DIR="$PWD/target/soak"
 rm -rf "$TACIT_SOAK_DIR"
 say "the vault, within this process"
-cargo nextest run -p tacit-bridge ${CARGO_FLAGS:+$CARGO_FLAGS} --no-capture a_vault_that_crashes_hundreds_of_times
+cargo nextest run --profile soak -p tacit-bridge ${CARGO_FLAGS:+$CARGO_FLAGS} --no-capture a_vault_that_crashes_hundreds_of_times
 say "the sequencer, as a process"
 cargo build -p tacit-node --bins ${CARGO_FLAGS:+$CARGO_FLAGS}
-cargo nextest run -p tacit-tests ${CARGO_FLAGS:+$CARGO_FLAGS} --no-capture a_sequencer_killed_at_every_point_again_and_again
+cargo nextest run --profile soak -p tacit-tests ${CARGO_FLAGS:+$CARGO_FLAGS} --no-capture a_sequencer_killed_at_every_point_again_and_again
 say "done: target/soak/summary.json"

@@ -3,7 +3,7 @@
 //! * [`junk`]: anchors that say nothing, or nonsense, many in a row. [`blocks`]: blocks that are hard to read.
 //! * [`writers`]: two sequencers with one key, and one from an old backup.
 //! * [`deposits`]: deposits that are undone, moved, or taken back. [`bitcoind`]: a bitcoind that fails in every way.
-//! * [`provers`]: a prover that makes no proof, or a wrong one.
+//! * [`provers`]: a prover that makes no proof, or a wrong one. [`storm`]: rates a thousand times what they were.
 //! * [`loops`]: a sequencer killed at every point of the money's path, again and again.
 //!
 //! Which fault is tested where is in `docs/spec/faults.md`.
@@ -14,4 +14,5 @@ mod deposits;
 mod junk;
 mod loops;
 mod provers;
+mod storm;
 mod writers;

@@ -40,10 +40,8 @@ fn lose_an_answer(setting: &Setting) -> anyhow::Result<Txid> {
     let lost = lost.context("something was sent")?;
     setting.until("a look at it", || {
         let calls = proxy.calls();
-        let at = calls
-            .iter()
-            .rposition(|call| sent(call) == Some(lost))
-            .unwrap_or_default();
+        let at = calls[before..].iter().position(|call| sent(call) == Some(lost));
+        let at = before + at.context("it was sent")?;
         let looked = calls[at..]
             .iter()
             .any(|call| call.txid == Some(lost) && sent(call).is_none());

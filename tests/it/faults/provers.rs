@@ -14,8 +14,11 @@ use crate::setting::{CIRCUITS_IN_USE, Choices, Setting, keys_dir};
 /// The longest that a process without a usable key may live on.
 const LIMIT: Duration = Duration::from_secs(240);
 
+/// What is done to the file of a key.
+type Damage = fn(&mut Vec<u8>);
+
 /// A copy of the folder of proving keys in which that of batches is changed.
-fn damaged(to: &Path, damage: fn(&mut Vec<u8>)) -> anyhow::Result<PathBuf> {
+fn damaged(to: &Path, damage: Damage) -> anyhow::Result<PathBuf> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(keys_dir())? {
         let entry = entry?;
@@ -45,7 +48,7 @@ fn a_prover_without_a_usable_key_anchors_nothing_and_keeps_every_promise_later()
         setting.sequencer_config.keys_dir.clone(),
         setting.chain().dir().to_owned(),
     );
-    let damages: [(&str, fn(&mut Vec<u8>)); 2] = [
+    let damages: [(&str, Damage); 2] = [
         ("cut-short", |bytes| bytes.truncate(bytes.len() / 2)),
         ("other-points", |bytes| {
             let middle = bytes.len() / 2;

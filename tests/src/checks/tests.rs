@@ -62,7 +62,11 @@ fn a_deposit_swept_twice_credited_twice_or_never_swept_is_noticed() {
 fn a_withdrawal_paid_twice_to_another_too_much_or_unasked_is_noticed() {
     let tally = Tally::default();
     let orders = said(&[], &[7, 8]);
-    let wrong = |moves: &[Moved]| payouts(&tally, moves, &orders).unwrap_err().to_string();
+    let wrong = |moves: &[Moved]| {
+        payouts(&tally, moves, &orders, &Work::default())
+            .unwrap_err()
+            .to_string()
+    };
     let twice = [moved(&[], &[(0, 7)]), moved(&[], &[(0, 7)])];
     assert!(wrong(&twice).contains("withdrawal 0 is paid twice"));
     assert!(wrong(&[moved(&[], &[(1, 7)])]).contains("paid to another"));
@@ -71,7 +75,13 @@ fn a_withdrawal_paid_twice_to_another_too_much_or_unasked_is_noticed() {
     greedy.paid[0].1.value = Amount::from_sat(1_001);
     assert!(wrong(&[greedy]).contains("too much"));
     assert_eq!(
-        payouts(&tally, &[moved(&[], &[(0, 7), (1, 8)])], &orders).unwrap(),
+        payouts(
+            &tally,
+            &[moved(&[], &[(0, 7), (1, 8)])],
+            &orders,
+            &Work::default()
+        )
+        .unwrap(),
         2
     );
 }
