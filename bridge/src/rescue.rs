@@ -189,6 +189,11 @@ impl Rescue {
         };
         let script = vault.script_pubkey();
         let effects = check_vault_tx(tx, &prevouts, &Alone { tip, script })?;
+        if effects.handover.is_some() {
+            return Err(RescueError::Layout(
+                "hands the vault or the anchors over to somebody",
+            ));
+        }
         if !effects.swept.is_empty() {
             return Err(RescueError::Layout("sweeps deposits, which a leaf cannot"));
         }

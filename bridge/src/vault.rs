@@ -380,10 +380,11 @@ impl VaultOperator {
     }
 }
 
-/// What to hand over now: what the operator wants, unless a version that does something else is on its way.
+/// What to hand over now: what the operator wants, unless a signed version that does something else is on its
+/// way.
 fn handover_of(snapshot: &VaultSnapshot, old: Option<&Entry>) -> Option<Handover> {
     let wanted = snapshot.wanted()?;
-    let free = old.is_none_or(|entry| entry.proposal.handover() == Some(wanted));
+    let free = old.is_none_or(|entry| entry.signed.is_none() || entry.proposal.handover() == Some(wanted));
     free.then_some(wanted)
 }
 

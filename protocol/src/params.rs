@@ -65,6 +65,12 @@ pub enum ParamsError {
     /// A timelock of zero would not lock.
     #[error("timelocks and the forced window must be at least 1")]
     Timelock,
+    /// Any chain would be taken over before an honest sequencer could give a sign of life.
+    #[error(
+        "a takeover timelock of {0} blocks is too short: it must be at least twice the forced window and the \
+         finality depth together"
+    )]
+    Takeover(u16),
     /// The recovery keys could move the vault while the members' own cannot.
     #[error("the vault's recovery leaf must open later than its backup leaf; give it the longer timelock")]
     RecoveryBeforeBackup,

@@ -203,7 +203,7 @@ fn connect_tx(
         txid: tx.txid(),
     };
     if spends(require_tip(table::vault_tip(kv))?.outpoint) {
-        vaults::connect(kv, rules.params(), tx, place())?;
+        vaults::connect(kv, rules, tx, place())?;
     }
     if spends(require_head(kv)?.tip.outpoint) {
         anchors::connect(kv, rules, tx, &place())?;

@@ -5,6 +5,9 @@ use bitcoin::{OutPoint, Sequence};
 use tacit_protocol::encoding::Encode;
 use tacit_protocol::peg::vault::VaultMeta;
 
+use tacit_protocol::peg::anchor::ANCHOR_AMOUNT;
+use tacit_protocol::peg::vault::{Handover, VaultMeta};
+
 use super::*;
 use crate::fixture::{World, federation, key, operator, rate, vault_keys};
 
@@ -171,6 +174,21 @@ fn a_rescue_says_what_it_spends_and_by_which_leaf_or_it_is_not_read() {
     layout(
         |psbt| psbt.unsigned_tx.lock_time = LockTime::from_height(900_000).unwrap(),
         "lock time",
+    );
+    // What looks like a move and change could begin the anchor chain anew, or be a fault for good.
+    layout(
+        |psbt| {
+            let handover = Handover::Anchor(key(9).public_key());
+            let meta = VaultMeta::handing_over(handover, FeeRate::default());
+            psbt.unsigned_tx.output[1].script_pubkey = meta.to_script();
+            let anchor = TxOut {
+                value: ANCHOR_AMOUNT,
+                script_pubkey: ScriptBuf::new(),
+            };
+            psbt.unsigned_tx.output.insert(2, anchor);
+            psbt.outputs.push(Default::default());
+        },
+        "hands the vault or the anchors over",
     );
     let other = |psbt: &mut Psbt| {
         psbt.inputs[0].witness_utxo.as_mut().unwrap().script_pubkey = key(9).output_script();

@@ -100,7 +100,7 @@ impl StateView {
             .filter(|(_, found)| params.genesis().is_deep(found.height, height))
             .map(|(hash, found)| (hash, found.announcement.epoch.keys.script_pubkey()))
             .collect();
-        let reset = handover::reset_reason(&*self.store, params, height)?;
+        let reset = handover::reset_reason(&*self.store, &self.rules, height)?;
         Ok(Handovers {
             announced,
             reset: reset.map(|reason| reason.to_string()),

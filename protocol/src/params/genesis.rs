@@ -75,6 +75,10 @@ impl Genesis {
         if [self.refund_timelock, self.takeover_timelock, self.forced_window].contains(&0) {
             return Err(ParamsError::Timelock);
         }
+        let life = 2 * (u32::from(self.forced_window) + u32::from(self.finality_depth));
+        if self.network != Network::Regtest && u32::from(self.takeover_timelock) < life {
+            return Err(ParamsError::Takeover(self.takeover_timelock));
+        }
         if !self.vault_keys().leaves_in_order() {
             return Err(ParamsError::RecoveryBeforeBackup);
         }

@@ -259,6 +259,19 @@ fn each_rule_refuses_what_breaks_it() {
     for name in ["refund_timelock", "takeover_timelock", "forced_window"] {
         assert_eq!(read(|f| f["genesis"][name] = json!(0)), ParamsError::Timelock);
     }
+    let takeover = |timelock, network: &str| {
+        let mut file: Value = serde_json::from_str(&params().to_json()).unwrap();
+        file["genesis"]["takeover_timelock"] = json!(timelock);
+        file["genesis"]["network"] = json!(network);
+        ChainParams::from_json(&file.to_string()).unwrap_err()
+    };
+    let base = genesis();
+    let life = 2 * (base.forced_window + base.finality_depth);
+    assert_eq!(takeover(life - 1, "signet"), ParamsError::Takeover(life - 1));
+    for (timelock, network) in [(life, "signet"), (life - 1, "regtest")] {
+        let other = takeover(timelock, network);
+        assert!(matches!(other, ParamsError::ChainId { .. }), "{other}");
+    }
     for timelock in [144, 143] {
         let early = |f: &mut Value| f["genesis"]["vault_recovery"]["timelock"] = json!(timelock);
         assert_eq!(read(early), ParamsError::RecoveryBeforeBackup);

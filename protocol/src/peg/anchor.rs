@@ -122,6 +122,9 @@ pub enum EmptyReason {
     /// The tip is spent by an input other than the first.
     #[error("the anchor tip is not input 0")]
     TipNotFirst,
+    /// The tip is spent by its leaf: the federation frees it, and writes nothing.
+    #[error("the anchor tip is spent by its leaf")]
+    ByLeaf,
     /// The first output goes elsewhere.
     #[error("output 0 is not the expected anchor script")]
     UnexpectedScript,
@@ -204,6 +207,9 @@ fn read_payload(
 ) -> Result<Vec<u8>, EmptyReason> {
     if tx.input[0].previous_output != tip {
         return Err(EmptyReason::TipNotFirst);
+    }
+    if tx.input[0].witness.taproot_control_block().is_some() {
+        return Err(EmptyReason::ByLeaf);
     }
     if tx.output.first().map(|output| output.script_pubkey.as_script()) != Some(expected_script) {
         return Err(EmptyReason::UnexpectedScript);

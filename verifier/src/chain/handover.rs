@@ -22,6 +22,8 @@ use tacit_protocol::peg::{AnchorKeys, Announcement, Epoch, EpochHash, TxInput};
 use super::forced::Position;
 use super::records::{AnchorRecord, Handed, Place, Swept, Tip, Verdict};
 use super::table;
+use crate::batch::due;
+use crate::rules::Rules;
 
 /// Output of a reset that is the next sequencer's first anchor.
 const FIRST_ANCHOR: u32 = 2;
@@ -320,32 +322,30 @@ impl fmt::Display for ResetReason {
 ///
 /// # Errors
 /// [`KvError`] if the view fails or is damaged.
-pub fn reset_reason(
-    kv: &dyn KvRead,
-    params: &ChainParams,
-    height: u32,
-) -> Result<Option<ResetReason>, KvError> {
+pub fn reset_reason(kv: &dyn KvRead, rules: &Rules, height: u32) -> Result<Option<ResetReason>, KvError> {
     if super::require_head(kv)?.lost {
         return Ok(Some(ResetReason::Lost));
     }
-    let genesis = params.genesis();
+    let genesis = rules.params().genesis();
     let passed = |since: u32| height.saturating_sub(since) >= u32::from(genesis.takeover_timelock);
     let since = active_since(kv, genesis)?;
     if passed(since) {
         return Ok(Some(ResetReason::Silent { since }));
     }
+    // After a reset the next sequencer has the whole time as well.
     let reset = table::last_reset(kv)?.unwrap_or(genesis.start_height);
-    let due = |position: &Position| {
-        let due = position.height.saturating_add(u32::from(genesis.forced_window));
-        passed(due.max(reset))
+    let long = u32::from(genesis.takeover_timelock) + u32::from(genesis.forced_window);
+    let (Some(until), Some(shape)) = (height.checked_sub(long), rules.largest_shape()) else {
+        return Ok(None);
     };
-    let first = |position: Option<Position>| position.filter(due).map(ResetReason::Overdue);
-    let transfer = table::forced_transfers(kv, None, height, 1)?;
-    if let Some(reason) = first(transfer.first().map(|(position, _)| *position)) {
-        return Ok(Some(reason));
+    if !passed(reset) {
+        return Ok(None);
     }
-    let claim = table::forced_claims(kv, None, height, 1)?;
-    Ok(first(claim.first().map(|(position, _)| *position)))
+    // Those that cannot be honoured any more wait for nothing but to be dropped.
+    let walk = due::walk(rules, kv, shape, Some(until), due::LOOK)?;
+    let transfer = walk.honoured_transfers().map(|step| step.position).next();
+    let claim = walk.honoured_claims().map(|step| step.position).next();
+    Ok(transfer.or(claim).map(ResetReason::Overdue))
 }
 
 /// Height of the last batch or counted reset, or of the chain's start.
@@ -361,15 +361,15 @@ pub fn active_since(kv: &dyn KvRead, genesis: &Genesis) -> Result<u32, KvError> 
 /// Begins the anchor chain anew, for another sequencer, if that counts.
 pub(super) fn reset(
     kv: &mut Overlay<'_>,
-    params: &ChainParams,
+    rules: &Rules,
     sequencer: XOnlyPublicKey,
     place: &Place,
 ) -> Result<Handed, KvError> {
-    if reset_reason(kv, params, place.height)?.is_none() {
+    if reset_reason(kv, rules, place.height)?.is_none() {
         return Ok(Handed::Void);
     }
     let federation = epoch(kv)?.keys.federation;
-    let keys = anchor_keys(sequencer, federation, params.genesis().takeover_timelock);
+    let keys = anchor_keys(sequencer, federation, rules.params().genesis().takeover_timelock);
     let outpoint = OutPoint {
         txid: place.txid,
         vout: FIRST_ANCHOR,

@@ -63,7 +63,7 @@ impl FeeLimit {
         self.raise.filter(|raise| !genesis.is_deep(raise.height, height))
     }
 
-    /// Takes a raise that counts; a former one must be in force.
+    /// Takes a raise that counts, in the place of one that is not in force yet.
     fn raise(&mut self, genesis: &Genesis, raise: Raise) {
         self.before = self.in_force(genesis, raise.height);
         self.raise = Some(raise);
@@ -132,8 +132,10 @@ pub(super) fn connect(
     let genesis = params.genesis();
     // The signature is the dear one and comes last.
     let counts = paid.is_none()
-        && limit.pending(genesis, height).is_none()
         && raise.max > limit.in_force(genesis, height)
+        && limit
+            .pending(genesis, height)
+            .is_none_or(|pending| raise.max > pending.max)
         && exit.bears(raise.max)
         && raise.verify(params.chain_id(), &exit.key());
     if counts {

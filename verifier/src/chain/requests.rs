@@ -90,11 +90,11 @@ fn deposit_claim(
         .ok_or_else(|| KvError::corrupt(b"D", format!("sweep {sweep} is missing")))?;
     let genesis = rules.params().genesis();
     let ForcedClaim { inner, refund, .. } = claim.clone();
-    let matches = handover::deposit_matches(kv, rules.params(), &swept, (inner, refund))?;
+    // The terms are the dear part and come last.
     let creditable = !table::is_claim_queued(kv, sweep)?
         && !swept.after_fault
         && swept.credited.is_none()
         && genesis.is_deep(swept.height, height)
-        && matches;
+        && handover::deposit_matches(kv, rules.params(), &swept, (inner, refund))?;
     Ok(creditable.then_some(DepositClaim { sweep, inner, refund }))
 }

@@ -13,6 +13,7 @@ use tacit_protocol::peg::{
 
 use super::records::{Fault, Handed, Payout, Place, Swept, Tip, VaultRecord};
 use super::{handover, require_tip, reserves, table};
+use crate::rules::Rules;
 
 /// The vault as the state of a follower shows it at some height.
 pub struct VaultStateView<'a> {
@@ -97,15 +98,15 @@ impl VaultContext for VaultStateView<'_> {
 /// Applies a transaction that spends the vault tip.
 pub(super) fn connect(
     kv: &mut Overlay<'_>,
-    params: &ChainParams,
+    rules: &Rules,
     tx: &TxInput,
     place: Place,
 ) -> Result<(), KvError> {
-    let view = VaultStateView::new(kv, params, place.height)?;
+    let view = VaultStateView::new(kv, rules.params(), place.height)?;
     let outcome = check_vault_tx(tx.tx(), tx.prevouts(), &view);
     view.finish()?;
     match outcome {
-        Ok(effects) => apply(kv, params, &effects, place),
+        Ok(effects) => apply(kv, rules, &effects, place),
         Err(rule) => {
             record_fault(kv, tx, place, rule.to_string())?;
             Ok(())
@@ -113,12 +114,7 @@ pub(super) fn connect(
     }
 }
 
-fn apply(
-    kv: &mut Overlay<'_>,
-    params: &ChainParams,
-    effects: &VaultEffects,
-    place: Place,
-) -> Result<(), KvError> {
+fn apply(kv: &mut Overlay<'_>, rules: &Rules, effects: &VaultEffects, place: Place) -> Result<(), KvError> {
     let after_fault = table::fault(kv)?.is_some();
     let first = u32::try_from(table::sweep_count(kv)?).map_err(|e| KvError::corrupt(b"D", e))?;
     let epoch = handover::epoch(kv)?.number;
@@ -168,7 +164,7 @@ fn apply(
     let handover = match effects.handover {
         None => Handed::Nothing,
         Some(Handover::Vault(hash)) => handover::rotate(kv, &hash, &place)?,
-        Some(Handover::Anchor(sequencer)) => handover::reset(kv, params, sequencer, &place)?,
+        Some(Handover::Anchor(sequencer)) => handover::reset(kv, rules, sequencer, &place)?,
     };
     table::append_vault(
         kv,

@@ -50,7 +50,7 @@ impl Operator {
     /// Why the anchor chain could begin anew in the next block, if it could.
     fn reset_reason(&self) -> Result<Option<ResetReason>, KvError> {
         let height = table::cursor(&*self.store)?.map_or(0, |cursor| cursor.height);
-        reset_reason(&*self.store, self.rules.params(), height)
+        reset_reason(&*self.store, &self.rules, height)
     }
 
     /// Whether this sequencer is to begin the anchor chain anew now.

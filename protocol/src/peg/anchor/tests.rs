@@ -116,6 +116,8 @@ fn every_other_spend_of_the_tip_is_empty_with_its_reason() {
         empty(|c| c.expected = key_script(5)),
         EmptyReason::UnexpectedScript
     );
+    let by_leaf = |c: &mut Judged| c.tx.input[0].witness = c.tx.input[1].witness.clone();
+    assert_eq!(empty(by_leaf), EmptyReason::ByLeaf);
     let alone = |c: &mut Judged| {
         c.tx.input.truncate(1);
         c.prevouts.truncate(1);

@@ -191,15 +191,15 @@ fn an_old_raise_that_is_posted_again_leaves_no_trace() {
 }
 
 #[test]
-fn one_raise_waits_at_a_time_and_the_next_one_goes_on_from_it() {
+fn the_highest_raise_waits_and_the_next_one_goes_on_from_it() {
     let mut chain = owing();
-    // The second one of a block meets the first, higher as it may be.
-    let posted = chain.force(&[raise(40), raise(50)]);
-    assert_eq!(limit(&chain), (LIMIT, Some((40, posted))));
+    // Whoever repeats an old raise cannot keep a higher one out, nor lower it.
+    let posted = chain.force(&[raise(40), raise(50), raise(45)]);
+    assert_eq!(limit(&chain), (LIMIT, Some((50, posted))));
     let next = chain.force(&[raise(60)]);
     assert_eq!(
         limit(&chain),
-        (40, Some((60, next))),
+        (50, Some((60, next))),
         "the first holds while it waits"
     );
     chain.mine(Vec::new());

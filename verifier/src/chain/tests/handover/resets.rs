@@ -20,7 +20,7 @@ fn reset(chain: &mut Chain) -> TxInput {
 /// Mines a reset; whether it counted.
 fn try_reset(chain: &mut Chain) -> bool {
     let (before, height) = (chain.head(), chain.cursor().height + 1);
-    let expected = reset_reason(&chain.kv, world().rules.params(), height).expect("memory");
+    let expected = reset_reason(&chain.kv, &world().rules, height).expect("memory");
     let tx = reset(chain);
     let outpoint = OutPoint {
         txid: tx.txid(),
@@ -55,7 +55,7 @@ fn mine_until(chain: &mut Chain, height: u32) {
 }
 
 fn reason(chain: &Chain, height: u32) -> Option<ResetReason> {
-    reset_reason(&chain.kv, world().rules.params(), height).expect("memory")
+    reset_reason(&chain.kv, &world().rules, height).expect("memory")
 }
 
 #[test]
@@ -216,4 +216,51 @@ fn a_reset_may_spend_the_old_tip_and_the_chain_begins_at_its_first_anchor() {
     chain.mine(vec![tx]);
     assert_eq!(last_handover(&chain), Handed::Anchor);
     assert_eq!(chain.head().tip.outpoint, OutPoint { txid, vout: 2 });
+}
+
+#[test]
+fn a_request_that_can_be_honoured_no_more_allows_no_reset() {
+    let mut chain = Chain::funded();
+    let request = chain.forced(1, 1, |_| ());
+    let posted = chain.force(std::slice::from_ref(&request));
+    let (window, timelock) = (
+        u32::from(world().rules.params().genesis().forced_window),
+        u32::from(takeover()),
+    );
+    let tacit_protocol::peg::ForcedRequest::Transfer(transfer) = request else {
+        panic!("a transfer")
+    };
+    // It is honoured before it is due, so that it stays in the queue, done; the last batch is much later.
+    let batch = chain.batch(vec![*transfer], Vec::new());
+    assert_eq!(
+        chain.publish(vec![batch]),
+        Verdict::Applied { first: 2, count: 1 }
+    );
+    mine_until(&mut chain, posted + window - 2);
+    let batch = chain.batch(Vec::new(), Vec::new());
+    assert_eq!(
+        chain.publish(vec![batch]),
+        Verdict::Applied { first: 3, count: 1 }
+    );
+    let since = chain.cursor().height;
+    assert!(since < posted + window, "the queue was not walked");
+    let waiting = table::forced_transfers(&chain.kv, None, u32::MAX, 2).expect("memory");
+    assert_eq!(waiting.len(), 1);
+    // A sign of life half a timelock later spends a tip that is too old to look at the queue, too.
+    mine_until(&mut chain, since + timelock / 2);
+    let batch = chain.batch(Vec::new(), Vec::new());
+    assert_eq!(
+        chain.publish(vec![batch]),
+        Verdict::Applied { first: 4, count: 1 }
+    );
+    let since = chain.cursor().height;
+    let waiting = table::forced_transfers(&chain.kv, None, u32::MAX, 2).expect("memory");
+    assert_eq!(waiting.len(), 1, "done, and still in the queue");
+    assert_eq!(reason(&chain, posted + window + timelock + 5), None);
+    let silent = Some(ResetReason::Silent { since });
+    assert_eq!(
+        reason(&chain, since + timelock),
+        silent,
+        "for want of batches alone"
+    );
 }
