@@ -3,8 +3,6 @@
 use bitcoin::absolute::LockTime;
 use bitcoin::{OutPoint, Sequence};
 use tacit_protocol::encoding::Encode;
-use tacit_protocol::peg::vault::VaultMeta;
-
 use tacit_protocol::peg::anchor::ANCHOR_AMOUNT;
 use tacit_protocol::peg::vault::{Handover, VaultMeta};
 
