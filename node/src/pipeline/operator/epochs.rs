@@ -6,6 +6,7 @@
 //! Specification: `docs/spec/handover.md`.
 
 use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use bitcoin::secp256k1::schnorr::Signature;
 use tacit_bridge::coins::CoinBook;
@@ -25,12 +26,39 @@ use super::Operator;
 use crate::federation::coordinator::FederationSigner;
 use crate::federation::succession::Succession;
 
+/// The state of an epoch that members did not sign.
+const UNSIGNED: &str = "unsigned";
+
+/// Time after which members that did not sign are asked again although no block came.
+const ASK_AGAIN: Duration = Duration::from_secs(20);
+
 /// What is known of the next epoch between two looks.
 #[derive(Default)]
 pub(super) struct Epochs {
     status: Option<EpochStatus>,
     /// The incumbent's signature, so that it is not asked for again while the successor's is missing.
     incumbent: Option<(EpochHash, Signature)>,
+    /// When members were asked the last time: at which height, and when.
+    asked: Option<(u32, Instant)>,
+}
+
+impl Epochs {
+    /// Whether members are to be asked now: consents take people days, and every refusal leaves a line.
+    fn may_ask(&mut self, height: u32) -> bool {
+        let recent = |(at, when): (u32, Instant)| at == height && when.elapsed() < ASK_AGAIN;
+        let due = !self.asked.is_some_and(recent);
+        if due {
+            self.asked = Some((height, Instant::now()));
+        }
+        due
+    }
+
+    /// What kept this epoch from being announced at the last look.
+    fn unsigned(&self, hash: &EpochHash) -> Option<String> {
+        let status = self.status.as_ref()?;
+        let same = status.state == UNSIGNED && status.next.as_ref() == Some(&hash.to_string());
+        status.reason.clone().filter(|_| same)
+    }
 }
 
 /// The federation to come.
@@ -149,7 +177,15 @@ impl Operator {
         self.poster.forget_all_but(Some(&next.hash.0), coins)?;
         let report = match self.poster.tend(&next.hash.0, coins)? {
             Some(report) => Ok(report),
-            None => self.announce(next, current, rate, coins),
+            None => {
+                let mut epochs = self.epochs();
+                let known = epochs.unsigned(&next.hash);
+                if let Some(reason) = known.filter(|_| !epochs.may_ask(height)) {
+                    return Ok((UNSIGNED, Some(reason)));
+                }
+                drop(epochs);
+                self.announce(next, current, rate, coins)
+            }
         };
         Ok(match report {
             Ok(report) => match report.stuck {
@@ -162,7 +198,7 @@ impl Operator {
                 error @ (AnnounceError::NoIncumbent(_)
                 | AnnounceError::Unsigned(..)
                 | AnnounceError::Succession(_)),
-            ) => ("unsigned", Some(error.to_string())),
+            ) => (UNSIGNED, Some(error.to_string())),
         })
     }
 

@@ -43,3 +43,27 @@ fn the_first_federation_that_never_had_office_comes_next() {
     assert_eq!(next(&[4, 2, 3]), Some(0));
     assert_eq!(next(&[]), None, "one local key signs");
 }
+
+#[test]
+fn members_that_did_not_sign_are_asked_again_after_a_block_and_not_at_every_look() {
+    let hash = |byte| EpochHash([byte; 32]);
+    let mut epochs = Epochs::default();
+    assert_eq!(epochs.unsigned(&hash(1)), None);
+    assert!(epochs.may_ask(9), "nobody was asked yet");
+    assert!(!epochs.may_ask(9));
+    assert!(epochs.may_ask(10) && !epochs.may_ask(10));
+    epochs.asked = Instant::now().checked_sub(ASK_AGAIN).map(|before| (10, before));
+    assert!(epochs.may_ask(10), "after a while too");
+    epochs.status = Some(EpochStatus {
+        number: 0,
+        next: Some(hash(1).to_string()),
+        state: UNSIGNED.to_owned(),
+        reason: Some("why".into()),
+    });
+    assert_eq!(epochs.unsigned(&hash(1)).as_deref(), Some("why"));
+    assert_eq!(
+        epochs.unsigned(&hash(2)),
+        None,
+        "another epoch is asked for at once"
+    );
+}
