@@ -7,6 +7,7 @@
 //! * [`keys`], [`signer`]: secret keys in files; who signs for the vault, and what it checks first.
 //! * [`coins`], [`fees`]: the operator's money and what to pay miners.
 //! * [`journal`]: intents, written down before anything is sent.
+//! * [`poster`]: an envelope of any kind, from the operator's coins.
 //! * [`proposal`]: a vault transaction as names, from which every signer derives it.
 //! * [`publisher`]: commit and reveal of each anchor, from intent to burial.
 //! * [`rescue`]: the vault moved by a leaf, as a PSBT between people.
@@ -27,6 +28,7 @@ pub mod fees;
 mod fixture;
 pub mod journal;
 pub mod keys;
+pub mod poster;
 pub mod proposal;
 pub mod publisher;
 pub mod regtest;

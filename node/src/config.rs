@@ -167,6 +167,20 @@ pub struct SequencerConfig {
     /// `after-journal`, `after-vault-sent` and others: `docs/spec/faults.md`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crash_at: Option<String>,
+    /// More federations that this sequencer coordinates with the same identity: those before the one in
+    /// office, whose deposits may still be swept, and the next one, which the vault is handed over to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub more_federations: Vec<FederationFiles>,
+}
+
+/// The files of a federation beside the first one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FederationFiles {
+    /// The federation file: who the signers are.
+    pub federation_file: PathBuf,
+    /// The federation's public key, as `tacit federation join` wrote it.
+    pub group_file: PathBuf,
 }
 
 /// What only a member of the federation needs.

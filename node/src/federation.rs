@@ -5,6 +5,7 @@
 //! * [`listener`]: answers questions, with limits.
 //! * [`coordinator`]: gathers signatures for the sequencer.
 //! * [`member`]: a signer: judges by its own state, then signs.
+//! * [`succession`]: what two federations sign, so that one follows the other.
 //! * [`consent`]: what a member's operator allows in advance.
 //! * [`secrets`]: identities and shares in files.
 //! * [`keygen`]: the key generation between the members' machines.
@@ -21,5 +22,6 @@ pub mod member;
 pub mod peer;
 pub mod secrets;
 mod stream;
+pub mod succession;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -171,6 +171,7 @@ impl LocalChain {
             fee_floor: self.options.fee_floor,
             take_over: false,
             crash_at: None,
+            more_federations: Vec::new(),
         });
         Ok(Config {
             chain: self.chain_file(),

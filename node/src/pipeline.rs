@@ -186,10 +186,11 @@ impl Node {
             let tend = move || operator.tend_until(&stop_tending);
             threads.push(spawn("tacit-tend", &stop, &failure, tend)?);
         }
-        if let Some(federation) = operator.as_ref().and_then(|operator| operator.federation()) {
-            let (federation, stop_looking) = (Arc::clone(federation), Arc::clone(&stop));
+        let federations = operator.as_ref().map(|operator| operator.federations().to_vec());
+        if let Some(federations) = federations.filter(|federations| !federations.is_empty()) {
+            let stop_looking = Arc::clone(&stop);
             let look = move || {
-                signing::look_after(&federation, &stop_looking);
+                signing::look_after(&federations, &stop_looking);
                 Ok(())
             };
             threads.push(spawn("tacit-members", &stop, &failure, look)?);

@@ -7,6 +7,7 @@
 //! * [`federation`]: signers that are dead, paused or restarted, and a coordinator that lies to them.
 //! * [`forced`]: a sequencer that refuses somebody, and is made to pay him out.
 //! * [`takeover`]: a sequencer that is gone for good, and another one in its place.
+//! * [`reshare`]: a federation that hands over to the next one.
 //! * [`raise`]: a withdrawal that miners became too dear for, and its owner's raise of the limit.
 //! * [`malice`]: a sequencer that lies on Bitcoin, and a federation that steals.
 //!
@@ -25,6 +26,7 @@ mod pinned;
 mod raise;
 mod reorg;
 mod rescue;
+mod reshare;
 mod rpc;
 mod setting;
 mod spends;

@@ -17,7 +17,9 @@ pub mod types;
 use bitcoin::{OutPoint, ScriptBuf, Transaction, Txid};
 use tacit_protocol::transfer::{Transfer, TransferId};
 
-pub use bridge::{BridgeStatus, FederationStatus, OfficeStatus, Queued, SignerHealth, VaultActivity};
+pub use bridge::{
+    BridgeStatus, EpochStatus, FederationStatus, OfficeStatus, Queued, SignerHealth, VaultActivity,
+};
 pub use compact::{Anchored, CompactBatch, CompactDeposit, CompactError, CompactTransfer};
 pub use error::ApiError;
 pub use forced::{

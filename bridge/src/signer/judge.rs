@@ -204,6 +204,9 @@ pub enum Refusal {
     /// It may not be handed over now.
     #[error("it may not be handed over now: {0}")]
     Handover(String),
+    /// An epoch that is not this member's to sign.
+    #[error("this epoch is not its to sign: {0}")]
+    Succession(String),
 }
 
 impl Refusal {
@@ -236,6 +239,7 @@ impl Refusal {
             Self::Consent(_) => 20,
             Self::Handover(_) => 21,
             Self::Height { .. } => 22,
+            Self::Succession(_) => 23,
         }
     }
 
@@ -257,6 +261,7 @@ impl Refusal {
                 | Self::Withdrawal { .. }
                 | Self::Coin(_)
                 | Self::Handover(_)
+                | Self::Succession(_)
                 | Self::Height { .. }
         )
     }
@@ -333,6 +338,17 @@ impl Judge {
 
     fn refused(&self) -> MutexGuard<'_, VecDeque<([u8; 32], String)>> {
         self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The view's own state does not forbid every signature.
+    ///
+    /// # Errors
+    /// [`Refusal::View`], [`Refusal::Halted`].
+    pub fn require_sound(&self) -> Result<(), Refusal> {
+        match self.view.snapshot()?.halted() {
+            Some(reason) => Err(Refusal::Halted(reason.to_owned())),
+            None => Ok(()),
+        }
     }
 
     /// The transaction that the proposal stands for, if this signer is willing to sign it.

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde_json::json;
 use tacit_wallet::api::{
-    BatchReserves, BridgeStatus, ForcedPage, ForcedQueue, ForcedRange, ForcedRequestStatus, ForcedState,
-    ForcedSubject, NodeApi, OfficeStatus, Range, Supply,
+    BatchReserves, BridgeStatus, EpochStatus, ForcedPage, ForcedQueue, ForcedRange, ForcedRequestStatus,
+    ForcedState, ForcedSubject, NodeApi, OfficeStatus, Range, Supply,
 };
 
 use crate::cli::Global;
@@ -219,6 +219,7 @@ fn print(status: &BridgeStatus) {
         );
     }
     print_office(&status.office);
+    print_epoch(&status.epoch);
     let Some(federation) = &status.federation else {
         println!("signers    one local key: for test networks only");
         return;
@@ -244,6 +245,16 @@ fn print(status: &BridgeStatus) {
             printable(&signer.state),
             printable(reason.map_or("", String::as_str))
         );
+    }
+}
+
+fn print_epoch(epoch: &EpochStatus) {
+    println!("epoch      {}", epoch.number);
+    if let Some(next) = &epoch.next {
+        println!("           next: {} {}", printable(&epoch.state), printable(next));
+    }
+    if let Some(reason) = &epoch.reason {
+        println!("           {}", printable(reason));
     }
 }
 

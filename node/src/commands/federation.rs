@@ -7,7 +7,7 @@
 //!   the sequencer     genesis with group key and federation file
 //! ```
 //! `founding` has identities and the file, `joining` the key generation, `consenting` what a signer's operator
-//! allows in advance, `tending` the rest.
+//! allows in advance, `resharing` checks who comes next, `tending` the rest.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -18,10 +18,12 @@ use crate::cli::Global;
 use crate::config::Config;
 
 pub use consenting::ConsentArgs;
+pub use resharing::ReshareArgs;
 
 mod consenting;
 mod founding;
 mod joining;
+mod resharing;
 mod tending;
 
 /// Arguments of `tacit federation`.
@@ -54,6 +56,10 @@ pub enum FederationAction {
     /// By default it allows neither. A consent is a file in the signer's data folder and counts from the next
     /// request on, whether the signer runs or not; the signer still checks all the rest.
     Consent(ConsentArgs),
+    /// Check the next federation's files, and tell the hash to consent to and what comes next
+    ///
+    /// It is for the operator of the sequencer, which runs; nothing is changed.
+    Reshare(ReshareArgs),
 }
 
 /// Arguments of `tacit federation identity`.
@@ -173,5 +179,6 @@ pub fn run(args: &FederationArgs, global: &Global) -> anyhow::Result<ExitCode> {
         FederationAction::Pause(args) => tending::pause(args, &config()?),
         FederationAction::Resume => tending::resume(&config()?),
         FederationAction::Consent(args) => consenting::consent(args, &config()?),
+        FederationAction::Reshare(args) => resharing::reshare(args, &config()?),
     }
 }

@@ -82,6 +82,11 @@ pub(super) const EXPLANATIONS: &[(&str, &str)] = &[
         "Lowest fee code accepted, an index into the chain's fee table.",
     ),
     (
+        "sequencer.more_federations",
+        "Federations before and after that one, each a table [[sequencer.more_federations]] with its \
+         federation_file and group_file. `tacit federation reshare` checks one and prints the lines.",
+    ),
+    (
         "signer.federation_file",
         "The federation file: who the members are.",
     ),

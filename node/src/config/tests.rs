@@ -23,6 +23,10 @@ fn with_sequencer() -> Config {
         fee_floor: 1,
         take_over: false,
         crash_at: None,
+        more_federations: vec![FederationFiles {
+            federation_file: "j".into(),
+            group_file: "k".into(),
+        }],
     };
     let signer = SignerConfig {
         federation_file: "g".into(),

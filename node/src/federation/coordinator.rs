@@ -22,9 +22,9 @@ use tacit_federation::session::{Exclusion, Session, Step, Todo};
 use tacit_federation::share::GroupKey;
 use tacit_federation::signer::Input;
 use tacit_protocol::encoding::Encode;
-use tacit_protocol::peg::vault::UnsignedVaultTx;
+use tacit_protocol::peg::vault::{UnsignedVaultTx, VaultKeys};
 
-use super::file::{Federation, Member};
+use super::file::{Federation, FileError, Member};
 use super::peer::{self, CallError};
 
 /// Longest wait for members in one step of a round.
@@ -138,6 +138,7 @@ struct Record {
 /// The federation, as whoever needs its signatures sees it.
 pub struct FederationSigner {
     group: GroupKey,
+    vault: VaultKeys,
     federation: Arc<Federation>,
     ask: Arc<dyn Ask>,
     patience: Duration,
@@ -146,15 +147,29 @@ pub struct FederationSigner {
 
 impl FederationSigner {
     /// Asks the members of `federation`, whose key is `group`.
-    #[must_use]
-    pub fn new(group: GroupKey, federation: Arc<Federation>, ask: Arc<dyn Ask>, patience: Duration) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// [`FileError::OtherMembers`] if the key is another federation's.
+    pub fn new(
+        group: GroupKey,
+        federation: Arc<Federation>,
+        ask: Arc<dyn Ask>,
+        patience: Duration,
+    ) -> Result<Self, FileError> {
+        Ok(Self {
+            vault: federation.vault_keys(&group)?,
             group,
             federation,
             ask,
             patience,
             record: Mutex::default(),
-        }
+        })
+    }
+
+    /// The keys of a vault that is this federation's.
+    #[must_use]
+    pub fn vault_keys(&self) -> &VaultKeys {
+        &self.vault
     }
 
     fn record(&self) -> MutexGuard<'_, Record> {

@@ -20,6 +20,7 @@ use tacit_federation::share::ShareFile;
 use tacit_federation::signer::{Input, Signer};
 use tacit_protocol::encoding::Decode;
 use tacit_protocol::kv::KvError;
+use tacit_protocol::params::ChainId;
 use tacit_sequencer::Store;
 use tacit_verifier::chain::table;
 
@@ -27,9 +28,12 @@ use super::consent::{Consent, Consents};
 use super::coordinator::inputs_of;
 use super::file::Federation;
 use super::listener::{Answers, LONGEST_OF_MEMBER};
+use super::succession::Succession;
 use crate::metrics;
 use crate::service::Following;
 use crate::synced;
+
+mod succession;
 
 /// Time between two looks at what may pass.
 const AGAIN: Duration = Duration::from_millis(100);
@@ -119,6 +123,8 @@ impl Pace {
 
 /// What a signer answers with.
 pub struct SignerDesk {
+    /// The chain that its signatures are for.
+    pub chain: ChainId,
     /// Who may ask.
     pub federation: Arc<Federation>,
     /// Judges proposals.
@@ -164,9 +170,8 @@ impl SignerDesk {
         Ok(cursor.map_or(0, |cursor| cursor.height))
     }
 
-    /// What to sign for a proposal, if this signer is willing.
-    fn inputs(&self, proposal: &[u8]) -> Result<Vec<Input>, Refusal> {
-        let proposal = Proposal::decode(proposal).map_err(Refusal::Malformed)?;
+    /// It is not paused or halted, and has caught up.
+    fn require_ready(&self) -> Result<(), Refusal> {
         if let Some(reason) = self.pause.reason() {
             return Err(Refusal::Paused(reason));
         }
@@ -178,6 +183,16 @@ impl SignerDesk {
         if height < target {
             return Err(Refusal::Behind { height, target });
         }
+        Ok(())
+    }
+
+    /// What to sign for a proposal or an epoch, if this signer is willing.
+    fn inputs(&self, request: &[u8]) -> Result<Vec<Input>, Refusal> {
+        if Succession::begins(request) {
+            return self.succession(request).map(|input| vec![input]);
+        }
+        let proposal = Proposal::decode(request).map_err(Refusal::Malformed)?;
+        self.require_ready()?;
         // One at a time: judging reads much.
         let _judging = self.judging.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(handover) = proposal.handover() {

@@ -13,13 +13,12 @@ use anyhow::{Context, anyhow};
 use bitcoin::OutPoint;
 use tacit_bridge::client::BitcoinClient;
 use tacit_bridge::coins::CoinBook;
-use tacit_bridge::fees::{FeePolicy, FeeQuote, FeeSource, NodeFees};
+use tacit_bridge::fees::{FeePolicy, FeeSource, NodeFees};
 use tacit_bridge::journal::Journal;
 use tacit_bridge::keys::SigningKey;
+use tacit_bridge::poster::Poster;
 use tacit_bridge::publisher::{PublishError, Publisher, PublisherConfig, Step};
-use tacit_bridge::vault::{
-    VaultConfig, VaultError, VaultOperator, VaultRates, VaultState, VaultStep, VaultView,
-};
+use tacit_bridge::vault::{VaultConfig, VaultOperator, VaultStep};
 use tacit_bridge::watcher::Watcher;
 use tacit_protocol::encoding::Encode;
 use tacit_protocol::envelope::MAX_PAYLOAD;
@@ -43,11 +42,14 @@ use crate::federation::coordinator::FederationSigner;
 
 mod activity;
 mod crash_point;
+mod epochs;
 mod office;
+mod vault;
 
 use activity::Activity;
 use crash_point::CrashJournal;
 pub(super) use crash_point::CrashPoint;
+use epochs::Epochs;
 
 /// Time after which money is looked after again although no block came.
 const TEND_AGAIN: Duration = Duration::from_secs(3);
@@ -73,8 +75,10 @@ pub(crate) struct Operator {
     view: Arc<StateView>,
     publisher: Publisher,
     vault: VaultOperator,
+    poster: Poster,
+    epochs: Mutex<Epochs>,
     fees: NodeFees,
-    federation: Option<Arc<FederationSigner>>,
+    federations: Vec<Arc<FederationSigner>>,
     pub(super) anchor_key: Arc<SigningKey>,
     pub(super) keys: KeyStore,
     pub(super) prover: Prover,
@@ -179,7 +183,7 @@ impl Operator {
             Arc::clone(&rules),
             Arc::clone(&watcher),
         )?);
-        let signing = Signing::open(own, genesis, Arc::clone(&view), fee_policy.ceiling)?;
+        let signing = Signing::open(own, (genesis, &*store), Arc::clone(&view), fee_policy.ceiling)?;
         let publisher = Publisher::new(PublisherConfig {
             client: Arc::clone(&client),
             journal: Arc::clone(&journal),
@@ -193,6 +197,11 @@ impl Operator {
             Step::CommitSent => CrashPoint::Commit.reached(crash_at),
             Step::RevealSent => CrashPoint::Reveal.reached(crash_at),
         }));
+        let poster = Poster::new(
+            Arc::clone(&client),
+            Arc::clone(&journal),
+            Arc::clone(&operator_key),
+        );
         let vault = VaultOperator::new(VaultConfig {
             client: Arc::clone(&client),
             journal,
@@ -201,7 +210,7 @@ impl Operator {
             depth,
             bump_after: BUMP_AFTER,
             // Members of a federation may refuse a replacement; one local key does not.
-            p2a: signing.federation.is_some(),
+            p2a: !signing.federations.is_empty(),
         })
         .with_observer(Box::new(move |step| match step {
             VaultStep::Planned => CrashPoint::VaultPlanned.reached(crash_at),
@@ -213,6 +222,7 @@ impl Operator {
             .context("cannot find the operator's coins")?;
         publisher.resume(&mut coins)?;
         vault.resume(&mut coins)?;
+        poster.resume(&mut coins)?;
         tracing::info!(operator_coins = %coins.balance(), "sequencer opened");
         let fees = NodeFees::new(Arc::clone(&client), fee_policy);
         Ok(Self {
@@ -223,7 +233,7 @@ impl Operator {
             became_due: Condvar::new(),
             rate: Mutex::new(fee_policy.fallback),
             activity: Mutex::default(),
-            federation: signing.federation,
+            federations: signing.federations,
             keys: KeyStore::new(&config.keys_dir, genesis.network),
             store,
             rules,
@@ -232,6 +242,8 @@ impl Operator {
             view,
             publisher,
             vault,
+            poster,
+            epochs: Mutex::default(),
             fees,
             anchor_key,
             prover: config.backend.prover()?,
@@ -250,9 +262,9 @@ impl Operator {
         *self.rate.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The federation, unless one local key signs.
-    pub(super) fn federation(&self) -> Option<&Arc<FederationSigner>> {
-        self.federation.as_ref()
+    /// The federations that it coordinates; none if one local key signs.
+    pub(super) fn federations(&self) -> &[Arc<FederationSigner>] {
+        &self.federations
     }
 
     /// What the bridge does and why anything waits.
@@ -262,7 +274,8 @@ impl Operator {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
-        activity.status(self.rate(), self.office(), self.federation.as_deref())
+        let standing = (self.office(), self.epoch_status());
+        activity.status(self.rate(), standing, self.incumbent().as_deref())
     }
 
     /// How far deposits are.
@@ -377,6 +390,7 @@ impl Operator {
             .height;
         self.tend_anchors(height, rate, &mut coins)?;
         if self.is_in_office()? || self.may_take_over()? {
+            self.tend_epoch(height, rate, &mut coins)?;
             self.tend_vault(&quote, &mut coins)?;
         }
         Ok(())
@@ -416,57 +430,6 @@ impl Operator {
             }
             Err(error) => Err(error.into()),
         }
-    }
-
-    fn tend_vault(&self, quote: &FeeQuote, coins: &mut CoinBook) -> anyhow::Result<()> {
-        let snapshot = self.view.snapshot()?.wanting(self.wanted_handover()?);
-        let outcome = self.vault.tend(&snapshot, VaultRates::at(quote.rate), coins);
-        self.activity
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .enter(quote, &snapshot, &outcome);
-        let report = match outcome {
-            Ok(report) => report,
-            Err(VaultError::Sign(error)) => return Err(anyhow!("the signer refuses: {error}")),
-            Err(error) => return Err(error.into()),
-        };
-        match &report.state {
-            VaultState::Sent {
-                txid,
-                deposits: 0,
-                withdrawals: 0,
-                ..
-            } => {
-                tracing::warn!(%txid, "the vault rested for half of its recovery timelock; refreshing it");
-            }
-            VaultState::Sent {
-                txid,
-                deposits,
-                withdrawals,
-                fee,
-            } => {
-                tracing::info!(%txid, deposits, withdrawals, fee, "vault transaction sent");
-            }
-            VaultState::OutOfCoins(error) => {
-                tracing::warn!(%error, "the operator's coins do not pay for the vault transaction");
-            }
-            VaultState::Halted(reason) => tracing::error!(reason, "the vault is halted"),
-            VaultState::Stuck { txid, reason } => tracing::warn!(%txid, reason, "vault transaction stuck"),
-            VaultState::Bumped { txid, replaced } => {
-                tracing::info!(%txid, %replaced, "vault transaction replaced by one that pays more");
-            }
-            VaultState::Lifted { txid, child } => {
-                tracing::info!(%txid, %child, "the signers refuse a replacement; a child pays for the vault transaction");
-            }
-            VaultState::Idle
-            | VaultState::InMempool(_)
-            | VaultState::Resent(_)
-            | VaultState::Confirmed(_) => {}
-        }
-        for held in &report.held {
-            tracing::debug!(?held, "withdrawal held");
-        }
-        Ok(())
     }
 }
 

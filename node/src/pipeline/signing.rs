@@ -1,5 +1,6 @@
 //! Who signs: the sequencer's way to signatures, and the desk of a member of the federation.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::{Duration, Instant};
@@ -9,16 +10,19 @@ use tacit_bridge::client::BitcoinClient;
 use tacit_bridge::journal::Journal;
 use tacit_bridge::keys::SigningKey;
 use tacit_bridge::signer::judge::{CapAmount, Judge, OutflowCap, SignerView, SigningPolicy};
-use tacit_bridge::signer::{LocalSigner, VaultSigner};
+use tacit_bridge::signer::{JointSigner, LocalSigner, VaultSigner};
 use tacit_bridge::vault::VaultView;
 use tacit_bridge::watcher::Watcher;
 use tacit_federation::share::{GroupKey, KeyShare, ShareFile};
 use tacit_federation::signer::{Ledger, Signer};
 use tacit_protocol::Amount;
+use tacit_protocol::kv::KvRead;
 use tacit_protocol::params::Genesis;
 use tacit_protocol::peg::FeeRate;
+use tacit_protocol::peg::vault::VaultKeys;
 use tacit_sequencer::Store;
 use tacit_verifier::Rules;
+use tacit_verifier::chain::table;
 
 use super::journal::StoreJournal;
 use super::view::{StateView, StoreTenures};
@@ -38,23 +42,23 @@ const LOOK: Duration = Duration::from_secs(5);
 /// The sequencer's way to signatures.
 pub(super) struct Signing {
     pub(super) signer: Arc<dyn VaultSigner>,
-    /// The federation, unless one local key signs.
-    pub(super) federation: Option<Arc<FederationSigner>>,
+    /// The federations that it coordinates; none if one local key signs.
+    pub(super) federations: Vec<Arc<FederationSigner>>,
 }
 
 impl Signing {
-    /// Opens what the configuration names: one local key, or a federation.
+    /// Opens what the configuration names: one local key, or federations.
     ///
     /// # Errors
     /// Missing, damaged or foreign keys; both ways or none.
     pub(super) fn open(
         own: &SequencerConfig,
-        genesis: &Genesis,
+        (genesis, store): (&Genesis, &dyn KvRead),
         view: Arc<StateView>,
         ceiling: FeeRate,
     ) -> anyhow::Result<Self> {
         match (&own.federation_key_file, &own.federation_file) {
-            (Some(file), None) => {
+            (Some(file), None) if own.more_federations.is_empty() => {
                 let key = SigningKey::load(file)?;
                 ensure!(
                     key.public_key() == genesis.federation_key,
@@ -65,17 +69,11 @@ impl Signing {
                 let signer = LocalSigner::new(genesis.network, key, view, ceiling)?;
                 Ok(Self {
                     signer: Arc::new(signer),
-                    federation: None,
+                    federations: Vec::new(),
                 })
             }
-            (None, Some(file)) => {
-                let federation = open_federation(own, file, genesis)?;
-                Ok(Self {
-                    signer: Arc::clone(&federation) as Arc<dyn VaultSigner>,
-                    federation: Some(federation),
-                })
-            }
-            (None, None) | (Some(_), Some(_)) => Err(ConfigError::Missing {
+            (None, Some(file)) => Self::of_federations(own, file, store),
+            (None, None) | (Some(_), None | Some(_)) => Err(ConfigError::Missing {
                 field: "sequencer.federation_file",
                 remedy: "set it with group_file and identity_file, or else federation_key_file alone: one \
                          local key, for test networks",
@@ -83,26 +81,46 @@ impl Signing {
             .into()),
         }
     }
+
+    fn of_federations(own: &SequencerConfig, first: &Path, store: &dyn KvRead) -> anyhow::Result<Self> {
+        let group_file = own
+            .group_file
+            .as_ref()
+            .ok_or_else(|| missing("sequencer.group_file"))?;
+        let more = own.more_federations.iter();
+        let files = more.map(|files| (files.federation_file.as_path(), files.group_file.as_path()));
+        let mut federations = Vec::new();
+        for (file, group_file) in std::iter::once((first, group_file.as_path())).chain(files) {
+            federations.push(open_federation(own, file, group_file, store)?);
+        }
+        let signers = federations
+            .iter()
+            .map(|each| Arc::clone(each) as Arc<dyn VaultSigner>);
+        Ok(Self {
+            signer: Arc::new(JointSigner::new(signers.collect())),
+            federations,
+        })
+    }
+}
+
+fn missing(field: &'static str) -> ConfigError {
+    ConfigError::Missing {
+        field,
+        remedy: "a sequencer needs it to ask the federation for signatures",
+    }
 }
 
 fn open_federation(
     own: &SequencerConfig,
-    file: &std::path::Path,
-    genesis: &Genesis,
+    file: &Path,
+    group_file: &Path,
+    store: &dyn KvRead,
 ) -> anyhow::Result<Arc<FederationSigner>> {
-    let missing = |field| ConfigError::Missing {
-        field,
-        remedy: "a sequencer needs it to ask the federation for signatures",
-    };
-    let group_file = own
-        .group_file
-        .as_ref()
-        .ok_or_else(|| missing("sequencer.group_file"))?;
     let identity_file = own.identity_file.as_ref();
     let identity_file = identity_file.ok_or_else(|| missing("sequencer.identity_file"))?;
     let federation = Federation::load(file)?;
     let group = secrets::load_group(group_file)?;
-    check_group(&group, &federation, genesis)?;
+    check_group(&group, &federation, store).with_context(|| file.display().to_string())?;
     let identity = secrets::load_identity(identity_file)?;
     ensure!(
         federation.is_coordinator(&identity.public()),
@@ -117,30 +135,63 @@ fn open_federation(
         context: *federation.context(),
         patience: PATIENCE,
     };
-    let signer = FederationSigner::new(group, Arc::new(federation), Arc::new(network), PATIENCE);
+    let signer = FederationSigner::new(group, Arc::new(federation), Arc::new(network), PATIENCE)?;
     Ok(Arc::new(signer))
 }
 
-/// The key is this chain's and this federation's.
-fn check_group(group: &GroupKey, federation: &Federation, genesis: &Genesis) -> anyhow::Result<()> {
+/// Whose vault it is, from where a federation stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// The federation's.
+    InOffice,
+    /// Another's, which it was handed over to.
+    Former,
+    /// Another's, as far as this node has followed the chain.
+    NotYet,
+}
+
+/// The key and the file belong together; says where this federation stands.
+fn check_group(group: &GroupKey, federation: &Federation, store: &dyn KvRead) -> anyhow::Result<()> {
     let keys = federation.vault_keys(group)?;
-    ensure!(
-        group.internal_key() == genesis.federation_key,
-        "the federation's key is {}, this chain's vault belongs to {}",
-        group.internal_key(),
-        genesis.federation_key
-    );
-    ensure!(
-        keys == genesis.vault_keys(),
-        "the backup or recovery keys of the federation file are not those of this chain's vault"
-    );
+    let key = keys.federation;
+    match standing(&keys, store)? {
+        Standing::InOffice => tracing::info!(%key, "federation in office"),
+        Standing::Former => tracing::info!(%key, "federation that handed the vault over"),
+        Standing::NotYet => tracing::warn!(
+            %key,
+            "federation not in office yet: it signs its own epoch, and the vault once that is handed over to it"
+        ),
+    }
     Ok(())
 }
 
+fn standing(keys: &VaultKeys, store: &dyn KvRead) -> anyhow::Result<Standing> {
+    let epochs = table::epochs(store, 0, usize::MAX)?;
+    let mut found = epochs.iter().rev().map(|(_, record)| &record.epoch.keys);
+    match found.position(|known| known.federation == keys.federation) {
+        None => Ok(Standing::NotYet),
+        Some(back) => {
+            let (_, record) = &epochs[epochs.len() - 1 - back];
+            ensure!(
+                record.epoch.keys == *keys,
+                "the backup or recovery keys of the federation file are not those of the vault of epoch {}, \
+                 which has this federation's key {}",
+                record.epoch.number,
+                keys.federation
+            );
+            Ok(if back == 0 {
+                Standing::InOffice
+            } else {
+                Standing::Former
+            })
+        }
+    }
+}
+
 /// Looks after the members until the node stops.
-pub(super) fn look_after(federation: &FederationSigner, stop: &AtomicBool) {
+pub(super) fn look_after(federations: &[Arc<FederationSigner>], stop: &AtomicBool) {
     while !stop.load(Ordering::Relaxed) {
-        federation.poll();
+        federations.iter().for_each(|federation| federation.poll());
         wait(LOOK, stop);
     }
 }
@@ -160,11 +211,10 @@ impl Member {
     /// Missing, damaged or foreign files; a share that was never agreed on; an address in use.
     pub(super) fn listen(self, config: &Config) -> anyhow::Result<Listener> {
         let own = config.signer()?;
-        let genesis = self.rules.params().genesis();
         let federation = Federation::load(&own.federation_file)?;
         let identity = secrets::load_identity(&own.identity_file)?;
         let (file, share) = secrets::open_share(own)?;
-        check_group(share.group(), &federation, genesis)?;
+        check_group(share.group(), &federation, &*self.store)?;
         let me = federation
             .member(share.member())
             .context("the share's member is not in the file")?;
@@ -209,6 +259,7 @@ impl Member {
         let ledger = config.data_dir.join("nonces.ledger");
         let ledger = Ledger::open(&ledger).with_context(|| format!("cannot open {}", ledger.display()))?;
         Ok(SignerDesk {
+            chain: self.rules.params().chain_id(),
             federation: Arc::new(federation),
             judge: Judge::new(Arc::new(view) as Arc<dyn SignerView>, policy(own)?),
             signer: Mutex::new(Signer::new(share, ledger)),
@@ -263,3 +314,6 @@ fn policy(own: &SignerConfig) -> anyhow::Result<SigningPolicy> {
         outflow: Some(OutflowCap { amount, blocks }),
     })
 }
+
+#[cfg(test)]
+mod tests;

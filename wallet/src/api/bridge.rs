@@ -21,6 +21,8 @@ pub struct BridgeStatus {
     pub fee_ceiling_reached: bool,
     /// Whose anchors the chain takes.
     pub office: OfficeStatus,
+    /// Whose vault it is, and which federation comes next.
+    pub epoch: EpochStatus,
     /// The federation's signing rounds; none while one local key signs.
     pub federation: Option<FederationStatus>,
 }
@@ -37,6 +39,45 @@ pub struct OfficeStatus {
     pub takes_over: bool,
     /// Why the anchor chain could be begun anew, if it could.
     pub reset: Option<String>,
+}
+
+/// Whose vault it is, and which federation comes next.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EpochStatus {
+    /// The number of the epoch in office.
+    pub number: u32,
+    /// Hash of the epoch that is to come, 64 hexadecimal digits, if a federation is to come.
+    pub next: Option<String>,
+    /// How far that is in one word, one of [`Self::STATES`].
+    pub state: String,
+    /// Why it waits, or where it is.
+    pub reason: Option<String>,
+}
+
+impl EpochStatus {
+    /// All words that [`Self::state`] can be.
+    pub const STATES: [&str; 8] = [
+        "starting",
+        "inOffice",
+        "unsigned",
+        "outOfCoins",
+        "posted",
+        "stuck",
+        "announced",
+        "handingOver",
+    ];
+
+    /// Of a node that has not looked yet.
+    #[must_use]
+    pub fn starting(number: u32, reason: Option<String>) -> Self {
+        Self {
+            number,
+            next: None,
+            state: "starting".into(),
+            reason,
+        }
+    }
 }
 
 /// What the vault does at the moment.

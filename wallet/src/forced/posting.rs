@@ -119,8 +119,10 @@ impl Wallet {
         let secp = Secp256k1::new();
         let keypair = self.posting_keypair(&secp);
         let key = keypair.x_only_public_key().0;
+        let envelope = order.request.envelope(key);
+        let envelope = envelope.map_err(|error| self.why_not(error.into()))?;
         let plan = PostPlan {
-            request: &order.request,
+            envelope: &envelope,
             key,
             coins,
             rate: order.rate,

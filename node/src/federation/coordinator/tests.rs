@@ -114,7 +114,8 @@ fn setting_of(ways: &[Way], asked_for: impl Fn(XOnlyPublicKey) -> Paying) -> Set
         from: identities.last().unwrap().public(),
         members,
     };
-    let signer = FederationSigner::new(group, Arc::new(federation), Arc::new(ask), Duration::from_secs(2));
+    let signer =
+        FederationSigner::new(group, Arc::new(federation), Arc::new(ask), Duration::from_secs(2)).unwrap();
     Setting {
         signer,
         asked,

@@ -38,9 +38,9 @@ impl SignerView for Blind {
 }
 
 /// A view of one state in which everything is registered.
-struct Sees {
-    snapshot: VaultSnapshot,
-    coin: Coin,
+pub(super) struct Sees {
+    pub(super) snapshot: VaultSnapshot,
+    pub(super) coin: Coin,
 }
 
 impl VaultView for Sees {
@@ -61,13 +61,13 @@ impl SignerView for Sees {
     }
 }
 
-struct Setting {
-    desk: SignerDesk,
-    identities: Vec<Identity>,
+pub(super) struct Setting {
+    pub(super) desk: SignerDesk,
+    pub(super) identities: Vec<Identity>,
     dir: tempfile::TempDir,
 }
 
-fn judge(view: impl SignerView + 'static) -> Judge {
+pub(super) fn judge(view: impl SignerView + 'static) -> Judge {
     let policy = SigningPolicy {
         ceiling: FeeRate::from_sat_per_kwu(5_000),
         outflow: None,
@@ -75,7 +75,7 @@ fn judge(view: impl SignerView + 'static) -> Judge {
     Judge::new(Arc::new(view), policy)
 }
 
-fn setting() -> Setting {
+pub(super) fn setting() -> Setting {
     let dir = tempfile::tempdir().unwrap();
     let (federation, identities) = federation(2, 2);
     let share = shares(&federation, &identities).remove(0);
@@ -86,6 +86,7 @@ fn setting() -> Setting {
         halted: None,
     };
     let desk = SignerDesk {
+        chain: ChainId::from_bytes([3; 32]),
         federation: Arc::new(federation),
         judge: judge(Blind),
         signer: Mutex::new(Signer::new(share, ledger)),
@@ -108,12 +109,12 @@ fn setting() -> Setting {
 }
 
 impl Setting {
-    fn coordinator(&self) -> IdentityKey {
+    pub(super) fn coordinator(&self) -> IdentityKey {
         self.identities[2].public()
     }
 
     /// Code and words of the refusal.
-    fn refusal(&self, from: &IdentityKey, request: Request) -> (u16, String) {
+    pub(super) fn refusal(&self, from: &IdentityKey, request: Request) -> (u16, String) {
         let answer = self.desk.answer(from, request);
         let Answer::Refused { code, reason, .. } = answer else {
             panic!("refused, not {answer:?}")

@@ -4,7 +4,9 @@ use bitcoin::Txid;
 use tacit_bridge::fees::{FeeQuote, RateOrigin};
 use tacit_bridge::vault::{VaultError, VaultReport, VaultSnapshot, VaultState};
 use tacit_protocol::peg::{FeeRate, VaultContext};
-use tacit_wallet::api::{BridgeStatus, FederationStatus, OfficeStatus, Queued, SignerHealth, VaultActivity};
+use tacit_wallet::api::{
+    BridgeStatus, EpochStatus, FederationStatus, OfficeStatus, Queued, SignerHealth, VaultActivity,
+};
 
 use crate::federation::coordinator::FederationSigner;
 
@@ -66,7 +68,7 @@ impl Activity {
     pub(super) fn status(
         &self,
         rate: FeeRate,
-        office: OfficeStatus,
+        (office, epoch): (OfficeStatus, EpochStatus),
         federation: Option<&FederationSigner>,
     ) -> BridgeStatus {
         BridgeStatus {
@@ -76,6 +78,7 @@ impl Activity {
             fee_origin: self.fee_origin.clone(),
             fee_ceiling_reached: self.ceiling_reached,
             office,
+            epoch,
             federation: federation.map(members),
         }
     }

@@ -4,17 +4,21 @@
 //! it waits for the anchor chain to fail, and then has the federation begin a new one with its own key.
 //! Specification: `docs/spec/handover.md`.
 
+use std::sync::Arc;
+
 use anyhow::ensure;
 use bitcoin::XOnlyPublicKey;
+use tacit_bridge::signer::VaultSigner;
 use tacit_protocol::kv::{KvError, KvRead};
 use tacit_protocol::params::Genesis;
 use tacit_protocol::peg::vault::Handover;
-use tacit_verifier::chain::handover::{AnchorHead, ResetReason, reset_reason};
+use tacit_verifier::chain::handover::{self, AnchorHead, ResetReason, reset_reason};
 use tacit_verifier::chain::table;
 use tacit_wallet::api::{ApiError, OfficeStatus};
 
 use super::Operator;
 use crate::config::SequencerConfig;
+use crate::federation::coordinator::FederationSigner;
 
 /// Refuses a key that is not in office, unless it is to take over.
 pub(super) fn check_key(
@@ -58,10 +62,21 @@ impl Operator {
         Ok(self.take_over && !self.is_in_office()? && self.reset_reason()?.is_some())
     }
 
+    /// The federation in office, if this sequencer coordinates it.
+    pub(super) fn incumbent(&self) -> Option<Arc<FederationSigner>> {
+        let current = handover::epoch(&*self.store).ok()?.keys.federation;
+        let mut federations = self.federations().iter();
+        let found = federations.find(|federation| federation.keys().contains(&current));
+        // Until the chain was followed that far the first one is shown.
+        found.or(self.federations().first()).map(Arc::clone)
+    }
+
     /// What the vault is to hand over.
     pub(super) fn wanted_handover(&self) -> Result<Option<Handover>, KvError> {
-        let wanted = self.may_take_over()?;
-        Ok(wanted.then(|| Handover::Anchor(self.anchor_key.public_key())))
+        if self.may_take_over()? {
+            return Ok(Some(Handover::Anchor(self.anchor_key.public_key())));
+        }
+        Ok(self.announced_epoch()?.map(Handover::Vault))
     }
 
     /// Refuses whoever wants a promise from a sequencer that cannot keep it.

@@ -14,10 +14,10 @@ use tacit_protocol::transfer::{Transfer, TransferId};
 use tacit_protocol::{Amount, F, Network};
 use tacit_wallet::api::{
     Anchored, ApiError, BatchDetails, BatchReserves, BatchSummary, BridgeStatus, CompactBatch,
-    CompactDeposit, CompactTransfer, DepositDetails, DepositStatus, ExitDetails, FederationStatus,
-    FeeEstimate, ForcedPage, ForcedPlace, ForcedQuery, ForcedRange, ForcedRequestStatus, ForcedState,
-    ForcedSubject, FoundDeposit, NodeApi, OfficeStatus, PendingRaise, Promise, Queued, Range, Receipt,
-    RegisterDeposit, Role, SignerHealth, Status, SubtreeRoots, Supply, SyncState, TransferDetails,
+    CompactDeposit, CompactTransfer, DepositDetails, DepositStatus, EpochStatus, ExitDetails,
+    FederationStatus, FeeEstimate, ForcedPage, ForcedPlace, ForcedQuery, ForcedRange, ForcedRequestStatus,
+    ForcedState, ForcedSubject, FoundDeposit, NodeApi, OfficeStatus, PendingRaise, Promise, Queued, Range,
+    Receipt, RegisterDeposit, Role, SignerHealth, Status, SubtreeRoots, Supply, SyncState, TransferDetails,
     TransferStatus, VaultActivity, WithdrawalQuery, WithdrawalState, WithdrawalStatus,
 };
 
@@ -283,6 +283,12 @@ pub(super) fn bridge() -> BridgeStatus {
             in_office: true,
             takes_over: false,
             reset: None,
+        },
+        epoch: EpochStatus {
+            number: 2,
+            next: Some("0a".repeat(32)),
+            state: "unsigned".into(),
+            reason: Some("the present federation: 1 of 2 members are ready to sign".into()),
         },
         vault: VaultActivity {
             state: "unsigned".into(),

@@ -1,4 +1,4 @@
-//! Commit and reveal of a forced request: two transactions that need nobody's consent.
+//! Commit and reveal of an envelope, a forced request's or another's: two transactions that need nobody's consent.
 //!
 //! ```text
 //!   commit   coins of one key  ──▶  output 0: internal key and one leaf, the envelope;  change
@@ -13,7 +13,7 @@ use bitcoin::secp256k1::schnorr::Signature;
 use bitcoin::taproot::LeafVersion;
 use bitcoin::{OutPoint, Script, ScriptBuf, Transaction, TxOut, XOnlyPublicKey};
 
-use super::ForcedRequest;
+use crate::envelope::Envelope;
 use crate::peg::anchor::build::{
     AnchorPlanError, build_commit, script_witness, strip, transaction, txin, weight_of,
 };
@@ -25,8 +25,8 @@ use crate::peg::taproot::{key_path_sighash, key_path_witness, script_path_sighas
 /// Everything that commit and reveal are made from.
 #[derive(Clone, Copy, Debug)]
 pub struct PostPlan<'a> {
-    /// What to post.
-    pub request: &'a ForcedRequest,
+    /// What to post, under `key`.
+    pub envelope: &'a Envelope,
     /// The key that holds the coins and signs the reveal.
     pub key: XOnlyPublicKey,
     /// Confirmed coins of the key, spent by its key path without a script tree.
@@ -97,7 +97,7 @@ impl Post {
     }
 }
 
-/// Builds the transactions that post a request.
+/// Builds the transactions that post an envelope.
 ///
 /// # Errors
 /// [`AnchorPlanError`].
@@ -105,7 +105,7 @@ impl Post {
 /// # Panics
 /// Never: the leaf asked for is the one the tree was built from.
 pub fn plan_post(plan: &PostPlan<'_>) -> Result<Post, AnchorPlanError> {
-    let script = plan.request.envelope(plan.key)?.to_script();
+    let script = plan.envelope.to_script();
     let spend_info = single_leaf(plan.key, script.clone());
     let control_block = spend_info
         .control_block(&(script.clone(), LeafVersion::TapScript))

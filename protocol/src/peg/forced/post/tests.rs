@@ -6,7 +6,7 @@ use super::*;
 use crate::peg::block::TxInput;
 use crate::peg::coins::CoinError;
 use crate::peg::fixture::{all, coin, key, key_script, sign, sign_plain, verifies};
-use crate::peg::forced::{FORCED_EXPIRY, requests};
+use crate::peg::forced::{FORCED_EXPIRY, ForcedRequest, requests};
 use crate::peg::taproot::secp;
 use crate::testing;
 
@@ -21,7 +21,7 @@ fn request() -> ForcedRequest {
 
 fn plan(coins: &[Coin]) -> Result<Post, AnchorPlanError> {
     plan_post(&PostPlan {
-        request: &request(),
+        envelope: &request().envelope(key(OWNER))?,
         key: key(OWNER),
         coins,
         rate: RATE,
