@@ -15,7 +15,7 @@ use tacit_sequencer::Store;
 use tacit_verifier::Rules;
 use tacit_verifier::chain::table;
 use tacit_wallet::api::{
-    ApiError, BatchDetails, BatchReserves, BatchSummary, BridgeStatus, CompactBatch, DepositStatus,
+    ApiError, BatchDetails, BatchReserves, BatchSummary, BridgeStatus, CompactBatch, DepositStatus, Epochs,
     FeeEstimate, ForcedPage, ForcedQuery, ForcedRange, ForcedRequestStatus, FoundDeposit, MAX_COMPACT,
     MAX_RANGE, MAX_SCRIPTS, NodeApi, Range, Receipt, RegisterDeposit, Role, Status, SubtreeRoots, Supply,
     SyncState, TransferStatus, WithdrawalQuery, WithdrawalStatus,
@@ -295,6 +295,10 @@ impl NodeApi for Service {
         (range.from..last)
             .map(|n| views::batch_reserves(&*self.store, n))
             .collect()
+    }
+
+    fn epochs(&self) -> Result<Epochs, ApiError> {
+        views::epochs(&*self.store).map_err(|e| storage(&e))
     }
 
     fn find_deposits(&self, scripts: &[ScriptBuf]) -> Result<Vec<FoundDeposit>, ApiError> {

@@ -11,7 +11,7 @@ use tacit_protocol::Amount;
 use tacit_protocol::encryption::MemoText;
 use tacit_protocol::transfer::{Transfer, TransferId};
 use tacit_wallet::api::{
-    ApiError, BatchDetails, BatchReserves, BatchSummary, BridgeStatus, CompactBatch, DepositStatus,
+    ApiError, BatchDetails, BatchReserves, BatchSummary, BridgeStatus, CompactBatch, DepositStatus, Epochs,
     FeeEstimate, ForcedPage, ForcedQuery, ForcedRange, ForcedRequestStatus, FoundDeposit, NodeApi, Range,
     Receipt, RegisterDeposit, Status, SubtreeRoots, Supply, TransferStatus, WithdrawalQuery,
     WithdrawalStatus,
@@ -255,6 +255,9 @@ impl NodeApi for Catcher<'_> {
     }
     fn forced_status(&self, query: ForcedQuery) -> Result<Vec<ForcedRequestStatus>, ApiError> {
         self.inner.forced_status(query)
+    }
+    fn epochs(&self) -> Result<Epochs, ApiError> {
+        self.inner.epochs()
     }
     fn find_deposits(&self, scripts: &[ScriptBuf]) -> Result<Vec<FoundDeposit>, ApiError> {
         self.inner.find_deposits(scripts)

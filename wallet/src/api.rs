@@ -8,6 +8,7 @@
 pub mod bridge;
 pub(crate) mod codec;
 pub mod compact;
+pub mod epochs;
 pub mod error;
 pub mod forced;
 pub mod peg;
@@ -21,6 +22,7 @@ pub use bridge::{
     BridgeStatus, EpochStatus, FederationStatus, OfficeStatus, Queued, SignerHealth, VaultActivity,
 };
 pub use compact::{Anchored, CompactBatch, CompactDeposit, CompactError, CompactTransfer};
+pub use epochs::{EpochDetails, Epochs};
 pub use error::ApiError;
 pub use forced::{
     ForcedPage, ForcedPlace, ForcedQuery, ForcedQueue, ForcedRange, ForcedRequestStatus, ForcedState,
@@ -72,6 +74,8 @@ pub mod method {
     pub const FORCED_STATUS: &str = "forcedStatus";
     /// [`super::Range`]; answers a list of [`super::BatchReserves`].
     pub const RESERVES: &str = "reserves";
+    /// No parameters; answers [`super::Epochs`].
+    pub const EPOCHS: &str = "epochs";
     /// [`super::FindDeposits`]; answers a list of [`super::FoundDeposit`].
     pub const FIND_DEPOSITS: &str = "findDeposits";
     /// [`super::Broadcast`]; answers the Bitcoin transaction's identifier as a string.
@@ -200,6 +204,12 @@ pub trait NodeApi {
     /// # Errors
     /// [`ApiError`]; that there is none is an answer and not an error.
     fn forced_status(&self, query: ForcedQuery) -> Result<Vec<ForcedRequestStatus>, ApiError>;
+
+    /// The epochs of the federation after the first: those that have begun, and announcements that wait.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    fn epochs(&self) -> Result<Epochs, ApiError>;
 
     /// Confirmed outputs that pay to any of these scripts: the unspent ones, and those the node saw
     /// since genesis. At most [`MAX_SCRIPTS`] scripts.

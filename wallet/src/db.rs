@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use bitcoin::{OutPoint, Transaction, Txid};
+use bitcoin::{OutPoint, Transaction, Txid, XOnlyPublicKey};
 use serde::{Deserialize, Serialize};
 use tacit_protocol::address::Diversifier;
 use tacit_protocol::encryption::MemoText;
@@ -16,7 +16,7 @@ use tacit_protocol::transfer::{Transfer, TransferId};
 use tacit_protocol::tree::{LEAF_DEPTH, empty_root};
 use tacit_protocol::{Amount, F};
 
-use crate::api::{Anchored, Receipt, codec};
+use crate::api::{Anchored, EpochDetails, Receipt, codec};
 
 /// Version of the content.
 pub(crate) const VERSION: u16 = 1;
@@ -48,6 +48,15 @@ pub(crate) struct Database {
     /// Raises of fee limits that were made, until the withdrawal needs them no more.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) raises: Vec<PostedRaise>,
+    /// The epochs after the first up to the one in office, each checked against the one before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) epochs: Vec<EpochDetails>,
+    /// Federations that a node once said were in office, properly announced, and that are in no epoch above.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) passed_over: Vec<XOnlyPublicKey>,
+    /// The sequencer in office at the last sync.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) sequencer: Option<XOnlyPublicKey>,
 }
 
 impl Database {
@@ -65,6 +74,9 @@ impl Database {
             outgoing: Vec::new(),
             deposits: Vec::new(),
             raises: Vec::new(),
+            epochs: Vec::new(),
+            passed_over: Vec::new(),
+            sequencer: None,
         }
     }
 
@@ -328,6 +340,11 @@ pub enum DepositProgress {
         /// The node's words.
         note: String,
     },
+    /// Made to a federation that had handed the vault over: nobody sweeps it.
+    TooLate {
+        /// First block that may hold the refund.
+        opens: u32,
+    },
     /// Swept into the vault, waiting to be credited.
     Swept {
         /// The vault transaction.
@@ -357,6 +374,9 @@ pub struct DepositOutput {
     pub amount: Amount,
     /// Height of the block it is in.
     pub height: u32,
+    /// The federation it was made to; absent for the first one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub federation: Option<XOnlyPublicKey>,
     /// How far it is.
     pub progress: DepositProgress,
     /// Commit and reveal of its forced claim, if one was made.

@@ -1,8 +1,9 @@
 //! Deposits: addresses on Bitcoin that become notes, and the way back if they do not.
 //!
 //! Everything about deposit number `index` follows from the mnemonic: `inner`, the refund key and so
-//! the address. A restored wallet asks a node for the scripts of the numbers used and of the next
-//! [`GAP`] ones, and finds what it deposited. Specification: `docs/spec/wallet.md`.
+//! the address, together with the federation in office ([`crate::epochs`]). A restored wallet asks a node for
+//! the scripts of the numbers used and of the next [`GAP`] ones, for each federation there was, and finds what
+//! it deposited. Specification: `docs/spec/wallet.md`.
 
 use std::collections::HashMap;
 
@@ -50,6 +51,8 @@ pub enum DepositError {
 pub struct DepositOffer {
     /// Its number.
     pub index: u32,
+    /// The federation's epoch that it is for.
+    pub epoch: u32,
     /// The address to pay to.
     pub address: Address,
     /// The note's inner commitment.
@@ -58,8 +61,16 @@ pub struct DepositOffer {
     pub refund: XOnlyPublicKey,
 }
 
+/// A deposit of this wallet that a node found.
+struct Found {
+    index: u32,
+    federation: XOnlyPublicKey,
+    output: FoundDeposit,
+}
+
 impl Wallet {
-    /// A fresh deposit address; none is handed out twice.
+    /// A fresh deposit address for the epoch in office, which [`Wallet::learn_epochs`] finds out; none is handed
+    /// out twice.
     ///
     /// # Errors
     /// [`WalletError::Store`] if its number cannot be saved; then it is not handed out.
@@ -74,23 +85,31 @@ impl Wallet {
         Ok(self.deposit_offer(index))
     }
 
-    /// Deposit address number `index`.
+    /// Deposit address number `index`, for the epoch in office.
     #[must_use]
     pub fn deposit_offer(&self, index: u32) -> DepositOffer {
-        let terms = self.deposit_terms(index);
+        let epoch = self.epoch();
+        let terms = self.deposit_terms(index, epoch.keys.federation);
         let address = terms.address(self.params.genesis().network);
         DepositOffer {
             index,
+            epoch: epoch.number,
             address,
             inner: terms.inner,
             refund: terms.refund,
         }
     }
 
-    pub(crate) fn deposit_terms(&self, index: u32) -> DepositTerms {
+    pub(crate) fn deposit_terms(&self, index: u32, federation: XOnlyPublicKey) -> DepositTerms {
         let refund = self.refund_keypair(index).x_only_public_key().0;
-        let genesis = self.params.genesis();
-        genesis.deposit_terms(genesis.federation_key, deposit_inner(&self.keys, index), refund)
+        let inner = deposit_inner(&self.keys, index);
+        self.params.genesis().deposit_terms(federation, inner, refund)
+    }
+
+    /// The terms of a deposit that was found.
+    pub(crate) fn terms_of(&self, output: &DepositOutput) -> DepositTerms {
+        let first = self.params.genesis().federation_key;
+        self.deposit_terms(output.index, output.federation.unwrap_or(first))
     }
 
     fn refund_keypair(&self, index: u32) -> Keypair {
@@ -107,7 +126,7 @@ impl Wallet {
     /// Looks for deposits on Bitcoin, registers those that wait, and learns how far each is.
     ///
     /// # Errors
-    /// [`WalletError::Api`], [`WalletError::Store`].
+    /// [`WalletError::Api`], [`WalletError::Epochs`], [`WalletError::Store`].
     pub fn refresh_deposits(
         &mut self,
         api: &dyn NodeApi,
@@ -116,36 +135,37 @@ impl Wallet {
         let status = api.status()?;
         self.check_node(&status)?;
         self.db.bitcoin_height = self.db.bitcoin_height.max(status.bitcoin_height);
+        self.follow_epochs(api)?;
         let found = self.find_deposits(api)?;
         // What is no longer there was undone by a reorganisation; what is over stays on record.
         self.db.deposits.retain(|output| {
-            is_over(&output.progress) || found.iter().any(|(_, f)| f.outpoint == output.outpoint)
+            is_over(&output.progress) || found.iter().any(|f| f.output.outpoint == output.outpoint)
         });
-        for (index, output) in found {
-            self.update_deposit(api, index, &output)?;
+        for deposit in found {
+            self.update_deposit(api, &deposit)?;
         }
         self.save(rng)?;
         Ok(&self.db.deposits)
     }
 
-    /// Asks for the scripts of all numbers used and [`GAP`] more, until nothing new turns up.
-    fn find_deposits(&mut self, api: &dyn NodeApi) -> Result<Vec<(u32, FoundDeposit)>, WalletError> {
+    /// Asks for the scripts of all numbers used and [`GAP`] more, for every federation, until nothing new
+    /// turns up.
+    fn find_deposits(&mut self, api: &dyn NodeApi) -> Result<Vec<Found>, WalletError> {
+        let federations = self.federations();
         let mut all = Vec::new();
         let mut next = 0;
         while next < self.db.next_deposit.saturating_add(GAP) {
             let until = self.db.next_deposit.saturating_add(GAP);
             let numbers: Vec<u32> = (next..until).take(MAX_SCRIPTS).collect();
-            let scripts: Vec<ScriptBuf> = numbers
+            let asked: Vec<(u32, XOnlyPublicKey)> = federations
                 .iter()
-                .map(|index| self.deposit_terms(*index).script_pubkey())
+                .flat_map(|federation| numbers.iter().map(|index| (*index, *federation)))
                 .collect();
-            let index_of: HashMap<&ScriptBuf, u32> = scripts.iter().zip(numbers.iter().copied()).collect();
-            for found in api.find_deposits(&scripts)? {
-                let index = *index_of.get(&found.script).ok_or_else(|| {
-                    ApiError::BadAnswer("findDeposits answered with a script that was not asked for".into())
-                })?;
-                self.db.next_deposit = self.db.next_deposit.max(index + 1);
-                all.push((index, found));
+            for asked in asked.chunks(MAX_SCRIPTS) {
+                let found = self.find_some(api, asked)?;
+                let last = found.iter().map(|deposit| deposit.index + 1).max();
+                self.db.next_deposit = self.db.next_deposit.max(last.unwrap_or(0));
+                all.extend(found);
             }
             next = numbers.last().map_or(until, |last| last + 1);
         }
@@ -153,12 +173,32 @@ impl Wallet {
         Ok(all)
     }
 
-    fn update_deposit(
-        &mut self,
+    fn find_some(
+        &self,
         api: &dyn NodeApi,
-        index: u32,
-        found: &FoundDeposit,
-    ) -> Result<(), WalletError> {
+        asked: &[(u32, XOnlyPublicKey)],
+    ) -> Result<Vec<Found>, WalletError> {
+        let scripts: Vec<ScriptBuf> = asked
+            .iter()
+            .map(|(index, federation)| self.deposit_terms(*index, *federation).script_pubkey())
+            .collect();
+        let asked_by: HashMap<&ScriptBuf, (u32, XOnlyPublicKey)> =
+            scripts.iter().zip(asked.iter().copied()).collect();
+        let found = api.find_deposits(&scripts)?.into_iter().map(|output| {
+            let (index, federation) = *asked_by.get(&output.script).ok_or_else(|| {
+                ApiError::BadAnswer("findDeposits answered with a script that was not asked for".into())
+            })?;
+            Ok(Found {
+                index,
+                federation,
+                output,
+            })
+        });
+        found.collect()
+    }
+
+    fn update_deposit(&mut self, api: &dyn NodeApi, deposit: &Found) -> Result<(), WalletError> {
+        let found = &deposit.output;
         let known = self
             .db
             .deposits
@@ -176,15 +216,17 @@ impl Wallet {
                 | DepositStatus::Swept { .. }
                 | DepositStatus::Credited { .. } => DepositProgress::Swept { txid },
             },
-            None => self.register(api, index, found.outpoint)?,
+            None => self.register(api, deposit)?,
         };
         let (outpoint, amount, height) = (found.outpoint, found.amount, found.height);
         let posted = known.map(|at| std::mem::take(&mut self.db.deposits[at].posted));
+        let first = self.params.genesis().federation_key;
         let output = DepositOutput {
-            index,
+            index: deposit.index,
             outpoint,
             amount,
             height,
+            federation: Some(deposit.federation).filter(|federation| *federation != first),
             progress,
             posted: posted.unwrap_or_default(),
         };
@@ -195,15 +237,18 @@ impl Wallet {
         Ok(())
     }
 
-    fn register(
-        &self,
-        api: &dyn NodeApi,
-        index: u32,
-        outpoint: OutPoint,
-    ) -> Result<DepositProgress, WalletError> {
-        let terms = self.deposit_terms(index);
+    fn register(&self, api: &dyn NodeApi, deposit: &Found) -> Result<DepositProgress, WalletError> {
+        let terms = self.deposit_terms(deposit.index, deposit.federation);
+        let held = |otherwise| {
+            if self.is_too_late(deposit.federation, deposit.output.height) {
+                let opens = self.refund_opens(deposit.output.height);
+                DepositProgress::TooLate { opens }
+            } else {
+                otherwise
+            }
+        };
         let request = RegisterDeposit {
-            outpoint,
+            outpoint: deposit.output.outpoint,
             inner: terms.inner,
             refund: terms.refund,
         };
@@ -211,19 +256,24 @@ impl Wallet {
             Ok(DepositStatus::Registered { depth, needed, .. }) => DepositProgress::Registered {
                 note: format!("{} of {needed} blocks deep", depth.min(needed)),
             },
-            Ok(DepositStatus::Held { reason }) => DepositProgress::Registered { note: reason },
+            Ok(DepositStatus::Held { reason }) => held(DepositProgress::Registered { note: reason }),
             Ok(DepositStatus::Swept { txid, .. }) => DepositProgress::Swept { txid },
             Ok(DepositStatus::Credited { batch, .. }) => DepositProgress::Registered {
                 note: format!("credited in batch {batch}; sync shows it"),
             },
             Ok(DepositStatus::Refunded { txid }) => DepositProgress::Refunded { txid },
-            Ok(DepositStatus::Unknown) => DepositProgress::Found,
+            Ok(DepositStatus::Unknown) => held(DepositProgress::Found),
             // One deposit that a node does not want must not hide the others.
-            Err(ApiError::InvalidDeposit { reason }) => DepositProgress::Registered { note: reason },
+            Err(ApiError::InvalidDeposit { reason }) => held(DepositProgress::Registered { note: reason }),
             // A node without a sequencer still says where deposits are, so that they can be taken back.
-            Err(ApiError::WrongRole) => DepositProgress::Found,
+            Err(ApiError::WrongRole) => held(DepositProgress::Found),
             Err(error) => return Err(error.into()),
         })
+    }
+
+    /// First block that may hold the refund of a deposit that confirmed at `height`.
+    fn refund_opens(&self, height: u32) -> u32 {
+        height.saturating_add(u32::from(self.params.genesis().refund_timelock))
     }
 
     /// Takes a deposit back to a Bitcoin address, once its timelock has run out.
@@ -251,9 +301,7 @@ impl Wallet {
         if is_over(&output.progress) || matches!(output.progress, DepositProgress::Swept { .. }) {
             return Err(DepositError::Spent(outpoint).into());
         }
-        let opens = output
-            .height
-            .saturating_add(u32::from(self.params.genesis().refund_timelock));
+        let opens = self.refund_opens(output.height);
         if status.bitcoin_height.saturating_add(1) < opens {
             return Err(DepositError::TooEarly {
                 opens,
@@ -261,7 +309,7 @@ impl Wallet {
             }
             .into());
         }
-        let terms = self.deposit_terms(output.index);
+        let terms = self.terms_of(output);
         let spent = TxOut {
             value: bitcoin::Amount::from_sat(output.amount.to_sat()),
             script_pubkey: terms.script_pubkey(),

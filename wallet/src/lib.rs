@@ -12,12 +12,14 @@
 //!   builder  body, signature, statement                         send  select → … → hand in
 //!   refused  what was not taken and may still count             forced  leaving without the sequencer
 //!   deposit  Bitcoin → notes            history balance and what happened
+//!   epochs   whom deposits are paid to
 //! ```
 
 pub mod api;
 pub mod builder;
 mod db;
 pub mod deposit;
+pub mod epochs;
 pub mod forced;
 pub mod history;
 pub mod prover;
@@ -36,6 +38,7 @@ mod testing;
 
 pub use builder::Payment;
 pub use db::{DepositOutput, DepositProgress, Event, EventKind, MemoRecord, Source};
+pub use epochs::EpochsError;
 pub use forced::raise::{RaiseError, Raised};
 pub use forced::{ForceError, Forced, Posted};
 pub use history::{Balance, Entry, EntryState};
@@ -43,6 +46,6 @@ pub use prover::{Groth16TransferProver, TransferProver};
 pub use seed::{Keys, Seed};
 pub use send::{Sent, Session};
 pub use store::StoreError;
-pub use sync::{SyncProgress, SyncReport};
+pub use sync::{SyncProgress, SyncReport, Takeover};
 pub use tacit_secrets::{cipher::KdfParams, file::FileError};
 pub use wallet::{Place, Wallet, WalletError};

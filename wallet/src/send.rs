@@ -48,7 +48,7 @@ pub enum SendError {
     Changed,
     /// The sequencer's promise does not hold water.
     #[error(
-        "the receipt of transfer {txid} is not signed by the sequencer or is about something else; \
+        "the receipt of transfer {txid} is not signed by the sequencer in office or is about something else; \
          the transfer was handed in, sync shows whether it is included"
     )]
     BadReceipt {
@@ -369,12 +369,15 @@ impl Wallet {
         receipt: Receipt,
     ) -> Result<Sent, WalletError> {
         let (promise, txid) = (&receipt.promise, signed.txid());
+        let status = session.api.status();
+        let sequencer = status
+            .map_err(|error| SendError::Unanswered { txid, error })?
+            .sequencer;
         let good = promise.chain_id == self.params.chain_id()
             && promise.txid == txid
             && promise.nf == transfer.body.nf
             && promise.target_batch <= transfer.body.expiry
-            && (receipt.verify(&self.params.genesis().anchor_key)
-                || receipt.verify(&session.api.status()?.sequencer));
+            && receipt.verify(&sequencer);
         if !good {
             return Err(SendError::BadReceipt { txid }.into());
         }

@@ -5,14 +5,17 @@
 //! 2. Read and scan what is new; every batch is checked ([`crate::scan`]).
 //! 3. Look after transfers on their way: hand them in again if the node forgot them, give up those
 //!    that can no longer be included, so that their notes can be spent again (`refused.rs`).
+//! 4. Learn which epochs of the federation have begun ([`crate::epochs`]) and whose receipts count.
 
+use bitcoin::XOnlyPublicKey;
 use rand_core::CryptoRngCore;
 use tacit_protocol::F;
 use tacit_protocol::transfer::TransferId;
 use tacit_protocol::tree::{LEAF_DEPTH, empty_root};
 
 use crate::api::{
-    ApiError, BatchSummary, MAX_COMPACT, MAX_RANGE, NodeApi, Range, Status, SyncState, TransferStatus,
+    ApiError, BatchSummary, MAX_COMPACT, MAX_RANGE, NodeApi, Range, Receipt, Status, SyncState,
+    TransferStatus,
 };
 use crate::db::{BatchRecord, StateRecord};
 use crate::scan::ScanError;
@@ -40,6 +43,15 @@ pub struct Dropped {
     pub reason: String,
 }
 
+/// Another sequencer took the chain over: what the one before promised is worth nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Takeover {
+    /// The anchor key of the sequencer in office.
+    pub sequencer: XOnlyPublicKey,
+    /// Transfers that are not on Bitcoin and whose receipts are void; syncs hand them in again.
+    pub void: Vec<TransferId>,
+}
+
 /// What a sync did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SyncReport {
@@ -51,6 +63,8 @@ pub struct SyncReport {
     pub rolled_back_to: Option<u32>,
     /// Transfers that will not be included; their notes can be spent again.
     pub dropped: Vec<Dropped>,
+    /// Another sequencer is in office than at the last sync.
+    pub takeover: Option<Takeover>,
     /// Whether the node itself is still behind Bitcoin, so that more may come.
     pub node_behind: bool,
 }
@@ -113,8 +127,32 @@ impl Wallet {
             batch: report.batch,
             target: report.batch,
         });
+        self.follow_epochs(api)?;
         report.dropped = self.look_after_outgoing(api)?;
+        report.takeover = self.note_sequencer(status.sequencer);
         Ok(())
+    }
+
+    /// Remembers the sequencer in office. If it is another one than before, forgets the receipts of the one
+    /// before for what is not on Bitcoin.
+    fn note_sequencer(&mut self, sequencer: XOnlyPublicKey) -> Option<Takeover> {
+        let before = self.db.sequencer.replace(sequencer)?;
+        if before == sequencer {
+            return None;
+        }
+        let mut void = Vec::new();
+        let batches = &self.db.batches;
+        let anchored = |batch: u32| batches.get(batch as usize).is_some_and(|b| b.anchored.is_some());
+        for outgoing in &mut self.db.outgoing {
+            let by_another = |receipt: &Receipt| !receipt.verify(&sequencer);
+            if !outgoing.batch.is_some_and(anchored) && outgoing.receipt.as_ref().is_some_and(by_another) {
+                outgoing.receipt = None;
+                if outgoing.is_live() {
+                    void.push(outgoing.txid);
+                }
+            }
+        }
+        Some(Takeover { sequencer, void })
     }
 
     /// Finds the last batch on which wallet and node agree and forgets what comes after it; learns

@@ -5,7 +5,7 @@
 //! is refused here as well.
 
 use bitcoin::hashes::Hash;
-use bitcoin::key::Keypair;
+use bitcoin::key::{Keypair, TapTweak};
 use bitcoin::secp256k1::{Secp256k1, SecretKey};
 use bitcoin::{BlockHash, OutPoint, Txid};
 use rand_core::CryptoRngCore;
@@ -13,10 +13,14 @@ use tacit_circuits::r1cs::Statement;
 use tacit_circuits::transfer::TransferStatement;
 use tacit_protocol::hash::{B2, Label};
 use tacit_protocol::params::{ChainParams, FeeTable, Genesis, RULES_VERSION};
+use tacit_protocol::peg::epoch::Voice;
+use tacit_protocol::peg::vault::VaultKeys;
+use tacit_protocol::peg::{Announcement, Epoch};
 use tacit_protocol::transfer::ProofBytes;
 use tacit_protocol::{Amount, F, Network};
 use tacit_prover::ProveError;
 
+use crate::api::EpochDetails;
 use crate::prover::TransferProver;
 
 mod node;
@@ -31,13 +35,42 @@ pub(crate) fn sat(v: u64) -> Amount {
     Amount::from_sat(v).unwrap()
 }
 
-fn anchor_key() -> Keypair {
-    Keypair::from_secret_key(&Secp256k1::new(), &SecretKey::from_slice(&[5; 32]).unwrap())
+/// A key pair from a small number: 5 is the first sequencer's, 6 the first federation's.
+pub(crate) fn keypair(n: u8) -> Keypair {
+    Keypair::from_secret_key(&Secp256k1::new(), &SecretKey::from_slice(&[n; 32]).unwrap())
+}
+
+/// Keys of the vault of federation `n`, without leaves.
+fn vault_keys(n: u8) -> VaultKeys {
+    VaultKeys {
+        federation: keypair(n).x_only_public_key().0,
+        backup: None,
+        recovery: None,
+    }
+}
+
+/// Epoch `number` of federation `to`, announced by federation `from` and begun at `height`.
+pub(crate) fn epoch(number: u32, (from, to): (u8, u8), height: u32) -> EpochDetails {
+    let keys = vault_keys(to);
+    let next = Epoch { number, keys };
+    let sign = |n: u8, voice| {
+        let (secp, message) = (Secp256k1::new(), next.message(params(0).chain_id(), voice));
+        let tweaked = keypair(n).tap_tweak(&secp, vault_keys(n).merkle_root());
+        secp.sign_schnorr_no_aux_rand(&message, &tweaked.to_keypair())
+    };
+    EpochDetails {
+        number,
+        height,
+        announcement: Announcement {
+            incumbent: sign(from, Voice::Incumbent),
+            successor: sign(to, Voice::Successor),
+            epoch: next.clone(),
+        },
+    }
 }
 
 /// Parameters of a chain for tests; `salt` makes different ones.
 pub(crate) fn params(salt: u32) -> ChainParams {
-    let federation = Keypair::from_secret_key(&Secp256k1::new(), &SecretKey::from_slice(&[6; 32]).unwrap());
     let genesis = Genesis {
         rules_version: RULES_VERSION,
         network: Network::Regtest,
@@ -52,8 +85,8 @@ pub(crate) fn params(salt: u32) -> ChainParams {
             vout: 0,
         },
         vault_amount: sat(10_000),
-        federation_key: federation.x_only_public_key().0,
-        anchor_key: anchor_key().x_only_public_key().0,
+        federation_key: keypair(6).x_only_public_key().0,
+        anchor_key: keypair(5).x_only_public_key().0,
         finality_depth: 2,
         refund_timelock: 20,
         takeover_timelock: 1_008,

@@ -20,6 +20,7 @@ use crate::builder::BuildError;
 use crate::builder::exit::ExitOrderError;
 use crate::db::{Database, NoteRecord};
 use crate::deposit::DepositError;
+use crate::epochs::EpochsError;
 use crate::forced::ForceError;
 use crate::forced::raise::RaiseError;
 use crate::scan::{ScanError, Scanner, View};
@@ -51,6 +52,9 @@ pub enum WalletError {
     /// The node said what cannot be true.
     #[error("{0}; connect to another node, best one of your own")]
     NodeLied(#[from] ScanError),
+    /// The node is wrong about the federation's epochs.
+    #[error(transparent)]
+    Epochs(#[from] EpochsError),
     /// Too little money.
     #[error(transparent)]
     Select(#[from] SelectError),

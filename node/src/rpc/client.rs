@@ -14,7 +14,7 @@ use serde_json::Value;
 use tacit_protocol::transfer::{Transfer, TransferId};
 use tacit_wallet::api::{
     ApiError, BatchDetails, BatchQuery, BatchReserves, BatchSummary, BridgeStatus, Broadcast, CompactBatch,
-    DepositQuery, DepositStatus, FeeEstimate, FindDeposits, ForcedPage, ForcedQuery, ForcedRange,
+    DepositQuery, DepositStatus, Epochs, FeeEstimate, FindDeposits, ForcedPage, ForcedQuery, ForcedRange,
     ForcedRequestStatus, FoundDeposit, NodeApi, Range, Receipt, RegisterDeposit, Status, SubmitTransfer,
     SubtreeRoots, Supply, TransferQuery, TransferStatus, WithdrawalQuery, WithdrawalStatus, method,
 };
@@ -191,6 +191,10 @@ impl NodeApi for RpcClient {
 
     fn forced_status(&self, query: ForcedQuery) -> Result<Vec<ForcedRequestStatus>, ApiError> {
         self.call(method::FORCED_STATUS, query)
+    }
+
+    fn epochs(&self) -> Result<Epochs, ApiError> {
+        self.call(method::EPOCHS, ())
     }
 
     fn find_deposits(&self, scripts: &[ScriptBuf]) -> Result<Vec<FoundDeposit>, ApiError> {

@@ -229,6 +229,7 @@ fn methods(handler: Handler, batches: broadcast::Sender<BatchSummary>) -> anyhow
     without(m, method::FEE_ESTIMATE, |api| api.fee_estimate())?;
     without(m, method::BRIDGE_STATUS, |api| api.bridge_status())?;
     without(m, method::SUPPLY, |api| api.supply())?;
+    without(m, method::EPOCHS, |api| api.epochs())?;
     with(m, method::SUBMIT_TRANSFER, |api, p: SubmitTransfer| {
         api.submit_transfer(&p.transfer)
     })?;

@@ -2,18 +2,19 @@
 
 use bitcoin::OutPoint;
 use tacit_protocol::Amount;
-use tacit_protocol::kv::KvRead;
+use tacit_protocol::kv::{KvError, KvRead};
 use tacit_protocol::ledger;
 use tacit_protocol::params::ChainParams;
 use tacit_protocol::peg::{FeeRate, eligible, vault::HeldReason};
 use tacit_protocol::transfer::TransferId;
 use tacit_protocol::tree::NOTES;
 use tacit_verifier::chain::records::{BatchRecord, Place};
-use tacit_verifier::chain::{reserves, table};
+use tacit_verifier::chain::{handover, reserves, table};
 use tacit_wallet::api::{
     Anchored, ApiError, BatchDetails, BatchReserves, BatchSummary, CompactBatch, CompactDeposit,
-    CompactTransfer, DepositDetails, DepositStatus, ExitDetails, PendingRaise, SubtreeRoots, Supply,
-    TransferDetails, TransferStatus, WithdrawalQuery, WithdrawalState, WithdrawalStatus,
+    CompactTransfer, DepositDetails, DepositStatus, EpochDetails, Epochs, ExitDetails, PendingRaise,
+    SubtreeRoots, Supply, TransferDetails, TransferStatus, WithdrawalQuery, WithdrawalState,
+    WithdrawalStatus,
 };
 
 use super::storage;
@@ -337,5 +338,30 @@ pub(super) fn batch_reserves(kv: &dyn KvRead, number: u32) -> Answer<BatchReserv
         pending_withdrawal_count: found.unpaid_count,
         surplus: amount(found.surplus())?,
         gap: amount(found.gap())?,
+    })
+}
+
+/// The epochs after the first, and the announcements that may begin next.
+pub(super) fn epochs(kv: &dyn KvRead) -> Result<Epochs, KvError> {
+    let begun = table::epochs(kv, 1, usize::MAX)?.into_iter();
+    let begun = begun.map(|(_, record)| {
+        let number = record.epoch.number;
+        let missing = || KvError::corrupt(b"Y", format!("the announcement of epoch {number} is missing"));
+        Ok(EpochDetails {
+            number,
+            height: record.height,
+            announcement: record.announcement.ok_or_else(missing)?,
+        })
+    });
+    let begun = begun.collect::<Result<_, KvError>>()?;
+    let waiting = handover::announcements_after(kv, &handover::epoch(kv)?)?.into_iter();
+    let waiting = waiting.map(|(_, announced)| EpochDetails {
+        number: announced.announcement.epoch.number,
+        height: announced.height,
+        announcement: announced.announcement,
+    });
+    Ok(Epochs {
+        begun,
+        waiting: waiting.collect(),
     })
 }

@@ -144,7 +144,7 @@ fn a_refund_waits_for_its_timelock_and_is_signed_by_the_refund_key() {
     let tx = node.inner.borrow().broadcast[0].clone();
     assert_eq!(tx.compute_txid(), txid);
     assert_eq!(tx.input[0].sequence, Sequence::from_height(20));
-    let terms = wallet.deposit_terms(0);
+    let terms = wallet.deposit_terms(0, node.params.genesis().federation_key);
     let spent = TxOut {
         value: bitcoin::Amount::from_sat(50_000),
         script_pubkey: terms.script_pubkey(),

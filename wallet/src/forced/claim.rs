@@ -37,7 +37,7 @@ impl Wallet {
             | DepositStatus::Held { .. } => return Err(ForceError::NotSwept { outpoint, needed }.into()),
         }
         let deposit = &self.db.deposits[at];
-        let terms = self.deposit_terms(deposit.index);
+        let terms = self.terms_of(deposit);
         let claim = ForcedClaim {
             outpoint,
             inner: terms.inner,

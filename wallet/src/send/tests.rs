@@ -177,6 +177,21 @@ fn a_receipt_about_something_else_is_refused() {
 }
 
 #[test]
+fn a_receipt_of_a_sequencer_that_is_not_in_office_is_refused() {
+    // In office, and who signs: the first one counts no more once another one has taken over.
+    for ((office, signer), good) in [((5, 5), true), ((5, 8), false), ((8, 8), true), ((8, 5), false)] {
+        let (node, mut alice, mut bob) = pair();
+        alice.deposit(&node, 50_000);
+        node.inner.borrow_mut().sequencer = (office, signer);
+        let payment = bob.invoice(1_000);
+        let outcome = alice.try_send(&node, &payment);
+        let refused = matches!(outcome, Err(WalletError::Send(SendError::BadReceipt { .. })));
+        assert_eq!((outcome.is_ok(), refused), (good, !good));
+        assert_eq!(alice.wallet.db.outgoing[0].receipt.is_some(), good);
+    }
+}
+
+#[test]
 fn a_fee_above_the_limit_is_refused() {
     let (node, mut alice, mut bob) = pair();
     alice.deposit(&node, 50_000);

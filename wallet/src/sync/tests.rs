@@ -3,7 +3,7 @@
 use crate::api::NodeApi;
 use crate::history::EntryState;
 use crate::send::SendError;
-use crate::testing::{FEE, MemoryNode, User, params, sat};
+use crate::testing::{FEE, MemoryNode, User, keypair, params, sat};
 
 use super::*;
 
@@ -237,4 +237,38 @@ fn progress_goes_from_the_start_to_the_end() {
         .sync(&node, &mut |p| seen.push((p.batch, p.target)), &mut bob.rng)
         .unwrap();
     assert_eq!(seen, [(0, 5), (2, 5), (4, 5), (5, 5)]);
+}
+
+#[test]
+fn a_takeover_is_said_once_and_voids_what_the_sequencer_before_promised() {
+    let (node, mut alice, mut bob) = pair();
+    alice.deposit(&node, 50_000);
+    alice.deposit(&node, 40_000);
+    alice.pay(&node, &mut bob, 20_000);
+    node.seal(&[]);
+    node.anchor(0);
+    let sent = alice.pay(&node, &mut bob, 10_000);
+    assert_eq!(alice.sync(&node).takeover, None);
+    // The next sequencer knows Bitcoin and nothing else.
+    node.inner.borrow_mut().sequencer = (8, 8);
+    node.inner.borrow_mut().mempool.clear();
+    let takeover = alice.sync(&node).takeover;
+    let sequencer = keypair(8).x_only_public_key().0;
+    let void = vec![sent.txid];
+    assert_eq!(takeover, Some(Takeover { sequencer, void }));
+    assert_eq!(
+        node.transfer_status(sent.txid).unwrap(),
+        TransferStatus::Pending,
+        "it was handed in again"
+    );
+    let receipts = alice.wallet.db.outgoing.iter().map(|o| o.receipt.is_some());
+    assert_eq!(
+        receipts.collect::<Vec<_>>(),
+        [true, false],
+        "what is on Bitcoin stays"
+    );
+    let mut alice = alice.reopen();
+    assert_eq!(alice.sync(&node).takeover, None);
+    // Whoever never knew the one before has nothing to lose.
+    assert_eq!(bob.sync(&node).takeover, None);
 }

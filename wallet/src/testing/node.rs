@@ -14,8 +14,8 @@ use tacit_protocol::{Amount, F};
 
 use super::{fake_proof, params, sat};
 use crate::api::{
-    Anchored, ApiError, BatchSummary, CompactBatch, CompactDeposit, CompactTransfer, FoundDeposit, Receipt,
-    RegisterDeposit, SubtreeRoots, WithdrawalState, WithdrawalStatus,
+    Anchored, ApiError, BatchSummary, CompactBatch, CompactDeposit, CompactTransfer, Epochs, FoundDeposit,
+    Receipt, RegisterDeposit, SubtreeRoots, WithdrawalState, WithdrawalStatus,
 };
 
 /// One sealed batch and the ledger after it.
@@ -44,6 +44,10 @@ pub(crate) struct Inner {
     pub(crate) broadcast: Vec<Transaction>,
     /// How deep every deposit's sweep is; `None` while there is none.
     pub(crate) sweep_depth: Option<u32>,
+    /// What it says of epochs.
+    pub(crate) epochs: Epochs,
+    /// The number of the sequencer's key, and of the one that receipts are signed with.
+    pub(crate) sequencer: (u8, u8),
     /// Refuses anchors below this.
     pub(crate) oldest_anchor: u32,
     /// Answers the next hand-in with this, after taking the transfer or not.
@@ -80,6 +84,8 @@ impl MemoryNode {
             operator: F::from(77u64),
             broadcast: Vec::new(),
             sweep_depth: None,
+            epochs: Epochs::default(),
+            sequencer: (5, 5),
             oldest_anchor: 0,
             next_submit: None,
             tamper_compact: |_| (),

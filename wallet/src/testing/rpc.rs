@@ -6,7 +6,7 @@ use tacit_protocol::peg::FeeRate;
 use tacit_protocol::transfer::{Transfer, TransferId};
 use tacit_protocol::tree::{LEAF_DEPTH, empty_root, subtree_root};
 
-use super::{FEE, MemoryNode, anchor_key, sat};
+use super::{FEE, MemoryNode, keypair, sat};
 use crate::api::*;
 
 impl NodeApi for MemoryNode {
@@ -26,7 +26,7 @@ impl NodeApi for MemoryNode {
             chain_id: self.params.chain_id(),
             bitcoin_height: inner.height,
             bitcoin_hash: BlockHash::all_zeros(),
-            sequencer: self.params.genesis().anchor_key,
+            sequencer: keypair(inner.sequencer.0).x_only_public_key().0,
             batch,
             state: self.state(batch).unwrap().commitment(),
             anchored_batch,
@@ -56,7 +56,7 @@ impl NodeApi for MemoryNode {
             target_batch: u32::try_from(inner.sealed.len()).unwrap() + 1,
             key_epoch: 0,
         };
-        let mut receipt = promise.sign(&anchor_key(), &[0; 32]);
+        let mut receipt = promise.sign(&keypair(inner.sequencer.1), &[0; 32]);
         (inner.tamper_receipt)(&mut receipt);
         planned.map_or(Ok(receipt), |(_, error)| Err(error))
     }
@@ -149,18 +149,31 @@ impl NodeApi for MemoryNode {
         let mut inner = self.inner.borrow_mut();
         let tip = inner.height;
         let genesis = self.params.genesis();
-        let terms = genesis.deposit_terms(genesis.federation_key, deposit.inner, deposit.refund);
+        let begun = inner.epochs.begun.iter();
+        let later: Vec<_> = begun.map(|e| e.announcement.epoch.keys.federation).collect();
+        let federations = later.iter().rev().copied().chain([genesis.federation_key]);
+        let terms: Vec<_> = federations
+            .map(|federation| genesis.deposit_terms(federation, deposit.inner, deposit.refund))
+            .collect();
         let coin = inner
             .coins
             .iter_mut()
             .find(|coin| coin.found.outpoint == deposit.outpoint);
         let coin = coin
-            .filter(|coin| terms.matches(&coin.found.script))
+            .filter(|coin| terms.iter().any(|terms| terms.matches(&coin.found.script)))
             .ok_or_else(|| ApiError::InvalidDeposit {
                 reason: "the output does not pay to these terms".into(),
             })?;
         coin.registered = Some(*deposit);
         let (amount, height) = (coin.found.amount, coin.found.height);
+        if !terms[..terms.len().min(2)]
+            .iter()
+            .any(|terms| terms.matches(&coin.found.script))
+        {
+            return Ok(DepositStatus::Held {
+                reason: "an earlier federation's".into(),
+            });
+        }
         Ok(DepositStatus::Registered {
             amount,
             height,
@@ -212,6 +225,10 @@ impl NodeApi for MemoryNode {
 
     fn forced_status(&self, _query: ForcedQuery) -> Result<Vec<ForcedRequestStatus>, ApiError> {
         Ok(Vec::new())
+    }
+
+    fn epochs(&self) -> Result<Epochs, ApiError> {
+        Ok(self.inner.borrow().epochs.clone())
     }
 
     fn find_deposits(&self, scripts: &[ScriptBuf]) -> Result<Vec<FoundDeposit>, ApiError> {

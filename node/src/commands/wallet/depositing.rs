@@ -5,7 +5,7 @@ use rand::rngs::OsRng;
 use serde_json::json;
 use tacit_protocol::peg::FeeRate;
 use tacit_protocol::peg::fees::MIN_DEPOSIT;
-use tacit_wallet::api::{ForcedQuery, ForcedRequestStatus, NodeApi};
+use tacit_wallet::api::{ApiError, ForcedQuery, ForcedRequestStatus, NodeApi};
 use tacit_wallet::builder::exit::parse_address;
 use tacit_wallet::{DepositOutput, DepositProgress, Wallet, WalletError};
 
@@ -18,10 +18,12 @@ use crate::progress::bar;
 /// `tacit wallet deposit`.
 pub(super) fn address(shell: &Shell<'_>) -> anyhow::Result<()> {
     let mut wallet = shell.open_any()?;
+    learn_epochs(shell, &mut wallet)?;
     let offer = wallet.new_deposit(&mut OsRng).map_err(say)?;
     let timelock = wallet.params().genesis().refund_timelock;
     let value = json!({
         "index": offer.index,
+        "epoch": offer.epoch,
         "address": offer.address.to_string(),
         "minimum": MIN_DEPOSIT,
         "refundTimelock": timelock,
@@ -34,6 +36,23 @@ pub(super) fn address(shell: &Shell<'_>) -> anyhow::Result<()> {
         );
     });
     Ok(())
+}
+
+/// Asks whom deposits are paid to now. Without a node the wallet goes by what it knows.
+fn learn_epochs(shell: &Shell<'_>, wallet: &mut Wallet) -> anyhow::Result<()> {
+    let learnt = wallet.learn_epochs(&shell.client()?, &mut OsRng);
+    match learnt {
+        Ok(_) => Ok(()),
+        Err(WalletError::Api(error @ ApiError::Transport(_))) => {
+            eprintln!(
+                "warning: {error}. The address is for epoch {} of the federation, the last one known here; a\n\
+                 deposit to one that handed the vault over is not credited and has to be taken back.",
+                wallet.epoch().number
+            );
+            Ok(())
+        }
+        Err(error) => Err(say(error)),
+    }
 }
 
 /// `tacit wallet deposit status`.
@@ -96,6 +115,10 @@ pub(super) fn print(deposits: &[DepositOutput]) {
         let state = match &deposit.progress {
             DepositProgress::Found => "found, not registered".to_owned(),
             DepositProgress::Registered { note } => format!("registered: {}", printable(note)),
+            DepositProgress::TooLate { opens } => format!(
+                "too late: its federation had handed the vault over; take it back from block {opens} on \
+                 (`tacit wallet deposit refund`)"
+            ),
             DepositProgress::Swept { txid } => format!("swept by {txid}, waits to be credited"),
             DepositProgress::Credited { batch } => format!("credited in batch {batch}"),
             DepositProgress::Refunded { txid } => format!("taken back by {txid}"),

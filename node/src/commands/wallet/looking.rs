@@ -182,11 +182,16 @@ pub(super) fn sync(shell: &Shell<'_>) -> anyhow::Result<()> {
         .iter()
         .map(|dropped| json!({ "txid": dropped.txid.to_string(), "reason": dropped.reason }))
         .collect();
+    let takeover = report.takeover.as_ref().map(|takeover| {
+        let void: Vec<String> = takeover.void.iter().map(ToString::to_string).collect();
+        json!({ "sequencer": takeover.sequencer.to_string(), "void": void })
+    });
     let value = json!({
         "batch": report.batch,
         "scanned": report.scanned,
         "rolledBackTo": report.rolled_back_to,
         "dropped": dropped,
+        "takeover": takeover,
         "nodeBehind": report.node_behind,
         "deposits": wallet.deposits(),
         "depositsError": deposits_error,
@@ -195,6 +200,14 @@ pub(super) fn sync(shell: &Shell<'_>) -> anyhow::Result<()> {
     shell.answer(&value, || {
         if let Some(batch) = report.rolled_back_to {
             println!("the chain changed after batch {batch}; what came after it was read anew");
+        }
+        if let Some(takeover) = &report.takeover {
+            println!(
+                "another sequencer is in office: {}. What the one before promised is void; {} of your transfers \
+                 not on Bitcoin had its receipt and are handed in again",
+                takeover.sequencer,
+                takeover.void.len()
+            );
         }
         for dropped in &report.dropped {
             println!(

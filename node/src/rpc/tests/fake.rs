@@ -4,21 +4,24 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use bitcoin::hashes::Hash;
+use bitcoin::secp256k1::schnorr::Signature;
 use bitcoin::{BlockHash, OutPoint, ScriptBuf, Transaction, Txid, absolute, transaction};
 use tacit_protocol::batch::BatchShape;
 use tacit_protocol::note::Commitment;
-use tacit_protocol::peg::FeeRate;
+use tacit_protocol::peg::vault::VaultKeys;
+use tacit_protocol::peg::{Announcement, Epoch, FeeRate};
 use tacit_protocol::state::State;
-use tacit_protocol::testing::{keypair, nullifier, outpoint, params, transfer, x_only};
+use tacit_protocol::testing::{keypair, nullifier, outpoint, params, quorum, transfer, x_only};
 use tacit_protocol::transfer::{Transfer, TransferId};
 use tacit_protocol::{Amount, F, Network};
 use tacit_wallet::api::{
     Anchored, ApiError, BatchDetails, BatchReserves, BatchSummary, BridgeStatus, CompactBatch,
-    CompactDeposit, CompactTransfer, DepositDetails, DepositStatus, EpochStatus, ExitDetails,
-    FederationStatus, FeeEstimate, ForcedPage, ForcedPlace, ForcedQuery, ForcedRange, ForcedRequestStatus,
-    ForcedState, ForcedSubject, FoundDeposit, NodeApi, OfficeStatus, PendingRaise, Promise, Queued, Range,
-    Receipt, RegisterDeposit, Role, SignerHealth, Status, SubtreeRoots, Supply, SyncState, TransferDetails,
-    TransferStatus, VaultActivity, WithdrawalQuery, WithdrawalState, WithdrawalStatus,
+    CompactDeposit, CompactTransfer, DepositDetails, DepositStatus, EpochDetails, EpochStatus, Epochs,
+    ExitDetails, FederationStatus, FeeEstimate, ForcedPage, ForcedPlace, ForcedQuery, ForcedRange,
+    ForcedRequestStatus, ForcedState, ForcedSubject, FoundDeposit, NodeApi, OfficeStatus, PendingRaise,
+    Promise, Queued, Range, Receipt, RegisterDeposit, Role, SignerHealth, Status, SubtreeRoots, Supply,
+    SyncState, TransferDetails, TransferStatus, VaultActivity, WithdrawalQuery, WithdrawalState,
+    WithdrawalStatus,
 };
 
 /// The fake node.
@@ -349,6 +352,29 @@ pub(super) fn roots() -> SubtreeRoots {
     }
 }
 
+pub(super) fn epochs() -> Epochs {
+    let announced = |number: u32, federation: u8| EpochDetails {
+        number,
+        height: 120 + number,
+        announcement: Announcement {
+            epoch: Epoch {
+                number,
+                keys: VaultKeys {
+                    federation: x_only(federation),
+                    backup: Some(quorum(2, &[61, 62, 63], 144)),
+                    recovery: None,
+                },
+            },
+            incumbent: Signature::from_slice(&[1; 64]).unwrap(),
+            successor: Signature::from_slice(&[2; 64]).unwrap(),
+        },
+    };
+    Epochs {
+        begun: vec![announced(1, 21), announced(2, 22)],
+        waiting: vec![announced(3, 23)],
+    }
+}
+
 pub(super) fn bitcoin_transaction() -> Transaction {
     Transaction {
         version: transaction::Version(3),
@@ -425,6 +451,10 @@ impl NodeApi for Fake {
 
     fn forced_status(&self, given: ForcedQuery) -> Result<Vec<ForcedRequestStatus>, ApiError> {
         self.give(format!("forcedStatus {given:?}"), forced())
+    }
+
+    fn epochs(&self) -> Result<Epochs, ApiError> {
+        self.give("epochs".into(), epochs())
     }
 
     fn find_deposits(&self, given: &[ScriptBuf]) -> Result<Vec<FoundDeposit>, ApiError> {

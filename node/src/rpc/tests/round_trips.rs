@@ -87,6 +87,7 @@ fn every_method_of_the_peg_round_trips() {
         assert_eq!(node.forced_status(query).unwrap(), fake::forced());
         assert_eq!(served.last_asked(), format!("forcedStatus {query:?}"));
     }
+    assert_eq!(node.epochs().unwrap(), fake::epochs());
     let scripts = [fake::found()[0].script.clone()];
     assert_eq!(node.find_deposits(&scripts).unwrap(), fake::found());
     assert_eq!(served.last_asked(), format!("findDeposits {scripts:?}"));
