@@ -129,6 +129,7 @@ fn claims_are_found_by_the_output_of_their_deposit() {
         amount: testing::genesis().vault_amount,
         credit: testing::genesis().vault_amount,
         height: 900,
+        epoch: 0,
         txid: txid(1),
         after_fault: false,
         credited: None,
