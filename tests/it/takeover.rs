@@ -29,6 +29,12 @@ fn bridge(setting: &Setting) -> anyhow::Result<BridgeStatus> {
     Ok(setting.desk.bridge_status()?)
 }
 
+/// The sequencer that a sync says has taken over, if it says so.
+fn told(setting: &Setting, person: &mut Person) -> anyhow::Result<Option<String>> {
+    let report = person.wallet.sync(&setting.api, &mut |_| (), &mut OsRng)?;
+    Ok(report.takeover.map(|takeover| takeover.sequencer.to_string()))
+}
+
 #[test]
 fn another_sequencer_takes_over_when_the_first_one_is_gone() -> anyhow::Result<()> {
     let mut setting = Setting::new(Choices {
@@ -91,6 +97,11 @@ fn another_sequencer_takes_over_when_the_first_one_is_gone() -> anyhow::Result<(
     setting.mine_until("the takeover", || {
         Ok(bridge(&setting)?.office.in_office.then_some(()))
     })?;
+
+    // Wallets are told, once.
+    setting.settle()?;
+    assert_eq!(told(&setting, &mut alice)?, Some(key.clone()));
+    assert_eq!(told(&setting, &mut alice)?, None);
 
     // The chain goes on where it stopped: for users, for the vault, and for who audits it.
     scripts.push(paid(&setting, &mut alice, 100_000)?);

@@ -365,3 +365,6 @@ pub(super) fn epochs(kv: &dyn KvRead) -> Result<Epochs, KvError> {
         waiting: waiting.collect(),
     })
 }
+
+#[cfg(test)]
+mod tests;
