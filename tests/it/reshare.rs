@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
+use bitcoin::{OutPoint, ScriptBuf};
 use tacit_bridge::client::BitcoinClient;
 use tacit_node::config::FederationFiles;
 use tacit_node::local::NodeProcess;
@@ -39,6 +40,12 @@ impl Next {
         Ok(Self { own, signers })
     }
 
+    /// The script of its vault.
+    fn vault_script(&self) -> anyhow::Result<ScriptBuf> {
+        let keys = self.own.federation().vault_keys(self.own.group())?;
+        Ok(keys.script_pubkey())
+    }
+
     fn files(&self) -> FederationFiles {
         FederationFiles {
             federation_file: self.own.file.clone(),
@@ -49,6 +56,20 @@ impl Next {
 
 fn epoch(setting: &Setting) -> anyhow::Result<EpochStatus> {
     Ok(setting.desk.bridge_status()?.epoch)
+}
+
+/// The script of the vault that the transaction which swept a deposit spends.
+fn swept_from(setting: &Setting, deposit: OutPoint) -> anyhow::Result<ScriptBuf> {
+    let client = setting.chain().client();
+    for height in (1..=client.chain_info()?.height).rev() {
+        let hash = client.block_hash(height)?.context("a block")?;
+        for tx in client.block(&hash)?.txs {
+            if tx.tx().input.iter().any(|input| input.previous_output == deposit) {
+                return Ok(tx.prevouts()[0].script_pubkey.clone());
+            }
+        }
+    }
+    bail!("nobody swept {deposit}")
 }
 
 fn log_of(process: &NodeProcess) -> anyhow::Result<String> {
@@ -64,6 +85,7 @@ fn a_federation_hands_over_to_the_next_one_and_nobody_loses_anything() -> anyhow
     })?;
     let mut alice = Person::new(&setting.ground, "alice")?;
     alice.deposit(&setting, 1_000_000)?;
+    let mut bob = Person::new(&setting.ground, "bob")?;
     let mut scripts = vec![paid(&setting, &mut alice, 100_000)?];
     let before = epoch(&setting)?;
     ensure!(
@@ -115,16 +137,22 @@ fn a_federation_hands_over_to_the_next_one_and_nobody_loses_anything() -> anyhow
     setting.until("an announcement on its way", || {
         Ok((epoch(&setting)?.state == "posted").then_some(()))
     })?;
-    let credited = alice.holds(&setting.api)?;
-    let deposit = alice.pay_deposit(&setting, 500_000)?;
+    let (sent, script) = alice.withdraw(&setting, 100_000)?;
+    scripts.push(script);
+    let deposit = bob.pay_deposit(&setting, 500_000)?;
     setting.mine_until("the rotation", || {
-        alice.register(&setting)?;
+        bob.register(&setting)?;
         Ok((epoch(&setting)?.number == 1).then_some(()))
     })?;
+    setting.mine_until("a payout that was ordered before", || setting.payout(sent.txid))?;
     setting.mine_until("the credit of a deposit to the federation before", || {
-        Ok((alice.holds(&setting.api)? > credited).then_some(()))
+        Ok((bob.holds(&setting.api)? > 0).then_some(()))
     })?;
     setting.work.borrow_mut().credited.insert(deposit);
+    ensure!(
+        swept_from(&setting, deposit)? == next.vault_script()?,
+        "the next federation's vault swept it, with the signature of the one before"
+    );
     let after = setting.until("a look at the new epoch", || {
         let found = epoch(&setting)?;
         Ok((found.state == "inOffice").then_some(found))

@@ -2,7 +2,6 @@
 
 use tacit_protocol::kv::{MemoryKv, Overlay};
 use tacit_protocol::peg::Epoch;
-use tacit_protocol::peg::vault::Quorum;
 use tacit_protocol::testing;
 use tacit_verifier::chain::handover::EpochRecord;
 
@@ -48,7 +47,7 @@ fn a_federation_is_in_office_was_or_is_not_yet() {
 fn a_federation_file_with_other_leaves_than_its_vault_is_refused() {
     let state = after(&[keys(1), keys(2)]);
     let other = VaultKeys {
-        backup: Some(Quorum::new(1, vec![testing::x_only(8), testing::x_only(9)], 144).unwrap()),
+        backup: Some(testing::quorum(2, &[71, 72], 144)),
         ..keys(2)
     };
     let refused = standing(&other, &state).unwrap_err().to_string();
