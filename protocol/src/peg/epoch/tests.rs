@@ -8,6 +8,9 @@ use crate::peg::fixture::{key, sign, txout};
 use crate::peg::taproot::output_script;
 use crate::testing::quorum;
 
+/// Changes the epoch in office, or what is announced.
+type Tamper<'a> = &'a dyn Fn(&mut Epoch, &mut Announcement);
+
 const CHAIN: ChainId = ChainId::from_bytes([7; 32]);
 
 /// The epoch `number` of the federation with key `federation`.
@@ -45,7 +48,7 @@ fn an_announcement_with_both_signatures_may_follow() {
 
 #[test]
 fn each_rule_of_a_succession_refuses_what_breaks_it() {
-    let refused = |tamper: &dyn Fn(&mut Epoch, &mut Announcement)| {
+    let refused = |tamper: Tamper<'_>| {
         let (mut current, mut announcement) = announcement();
         tamper(&mut current, &mut announcement);
         announcement.check(CHAIN, &current).unwrap_err()
@@ -66,7 +69,7 @@ fn each_rule_of_a_succession_refuses_what_breaks_it() {
     );
     // Signed by another federation, for another chain, voice or epoch, or by the key without its tree.
     let plain = VaultKeys::without_leaves(key(1));
-    let by_incumbent: [&dyn Fn(&mut Epoch, &mut Announcement); 5] = [
+    let by_incumbent: [Tamper<'_>; 5] = [
         &|current, _| current.keys.federation = key(3),
         &|_, a| {
             a.incumbent = sign(
@@ -82,7 +85,7 @@ fn each_rule_of_a_succession_refuses_what_breaks_it() {
     for tamper in by_incumbent {
         assert_eq!(refused(tamper), SuccessionError::Incumbent);
     }
-    let by_successor: [&dyn Fn(&mut Epoch, &mut Announcement); 3] = [
+    let by_successor: [Tamper<'_>; 3] = [
         &|c, a| a.successor = signature(1, &c.keys, &a.epoch, Voice::Successor),
         &|_, a| a.successor = signature(2, &a.epoch.keys, &a.epoch, Voice::Incumbent),
         &|_, a| a.successor = signature(2, &a.epoch.keys, &epoch(6, 2), Voice::Successor),

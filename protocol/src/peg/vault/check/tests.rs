@@ -107,7 +107,8 @@ fn number(fault: &VaultFault) -> usize {
     }
 }
 
-type Tamper = (VaultFault, fn(&mut Judged));
+type Tampering = fn(&mut Judged);
+type Tamper = (VaultFault, Tampering);
 
 /// One or more ways to break each rule. Outputs of the valid transaction: vault, OP_RETURN, two
 /// payouts, pay-to-anchor, change; inputs: tip, two deposits, a coin.
@@ -231,7 +232,7 @@ fn money_tampers() -> Vec<Tamper> {
 
 /// As [`layout_tampers`], for what hands something over: outputs are vault, OP_RETURN, of a reset the
 /// first anchor, pay-to-anchor, change.
-fn handover_tampers() -> Vec<(Parts, VaultFault, fn(&mut Judged))> {
+fn handover_tampers() -> Vec<(Parts, VaultFault, Tampering)> {
     let unknown = EpochHash([0xe2; 32]);
     vec![
         (Parts::rotation(), VaultFault::UnknownEpoch(unknown), |c| {
