@@ -313,7 +313,7 @@ fn thefts(ground: &Ground) -> anyhow::Result<Vec<Theft>> {
     Ok(vec![
         Theft {
             what: "all of it",
-            outputs: vec![loot(held)],
+            outputs: vec![loot(held), meta(vec![])?],
             rule: "output 0 does not pay to the vault script",
         },
         Theft {
