@@ -33,7 +33,7 @@ fn try_reset(chain: &mut Chain) -> bool {
         Some(_) => {
             assert_eq!(last_handover(chain), Handed::Anchor);
             assert_eq!((head.tip.outpoint, head.sequencer), (outpoint, x_only(NEXT)));
-            assert_eq!(head.lost, false);
+            assert!(!head.lost);
             assert_eq!(
                 head.tip.txout.script_pubkey,
                 head.own_keys(takeover()).script_pubkey()
