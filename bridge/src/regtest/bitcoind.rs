@@ -285,14 +285,19 @@ impl Bitcoind {
         self.client.read("getpeerinfo", &json!([]))
     }
 
-    /// Cuts all connections to other nodes, and lets none in until it is called with `true`.
+    /// Cuts all connections to other nodes, waits until they are gone, and lets none in until it is called with
+    /// `true`.
     ///
     /// # Errors
     /// [`RegtestError`].
     pub fn set_connected(&self, connected: bool) -> Result<(), RegtestError> {
         self.client
             .write::<Value>("setnetworkactive", &json!([connected]))?;
-        Ok(())
+        if connected {
+            return Ok(());
+        }
+        // The answer comes before the connections are gone, and a block may still slip through.
+        self.wait(|| Ok(self.client.read::<u32>("getconnectioncount", &json!([]))? == 0))
     }
 
     /// Waits until both nodes have the same tip.
