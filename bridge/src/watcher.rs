@@ -197,6 +197,29 @@ pub struct DepositReport {
     pub status: DepositStatus,
 }
 
+/// What all deposits are looked at with, read once.
+struct Now<'a> {
+    /// Height of Bitcoin's last block.
+    tip: u32,
+    /// The federations so far, the one in office first.
+    tenures: Vec<Tenure>,
+    view: &'a dyn DepositView,
+}
+
+impl Now<'_> {
+    /// Whether nobody will sweep a deposit to this federation that confirmed at `height`.
+    fn is_too_late(&self, federation: XOnlyPublicKey, height: u32) -> bool {
+        let mut last = self.tenures.iter().take(2);
+        match last.find(|tenure| tenure.federation == federation) {
+            Some(Tenure { ended: None, .. }) => false,
+            Some(Tenure {
+                ended: Some(ended), ..
+            }) => height > ended.confirmed_until || self.tip > ended.swept_until,
+            None => true,
+        }
+    }
+}
+
 /// Keeps registered deposits.
 pub struct Watcher {
     client: Arc<dyn BitcoinClient>,
@@ -300,7 +323,7 @@ impl Watcher {
             .get(&key)?
             .ok_or(DepositError::Unregistered(*outpoint))?;
         let mut record = Record::decode(&key, *outpoint, &bytes)?;
-        self.look(&key, &mut record, self.client.chain_info()?.height, view)
+        self.look(&key, &mut record, &self.now(view)?)
     }
 
     /// All registered deposits, by outpoint.
@@ -308,8 +331,8 @@ impl Watcher {
     /// # Errors
     /// [`DepositError`].
     pub fn reports(&self, view: &dyn DepositView) -> Result<Vec<DepositReport>, DepositError> {
-        let tip = self.client.chain_info()?.height;
-        let look = |(key, mut record): (Vec<u8>, Record)| self.look(&key, &mut record, tip, view);
+        let now = self.now(view)?;
+        let look = |(key, mut record): (Vec<u8>, Record)| self.look(&key, &mut record, &now);
         self.records()?.into_iter().map(look).collect()
     }
 
@@ -318,13 +341,13 @@ impl Watcher {
     /// # Errors
     /// [`DepositError`].
     pub fn sweepable(&self, view: &dyn DepositView) -> Result<Vec<DepositCoin>, DepositError> {
-        let tip = self.client.chain_info()?.height;
+        let now = self.now(view)?;
         let mut coins = Vec::new();
         for (key, mut record) in self.records()? {
             if record.closed {
                 continue;
             }
-            let report = self.look(&key, &mut record, tip, view)?;
+            let report = self.look(&key, &mut record, &now)?;
             if report.status == DepositStatus::Ready {
                 let terms = self.terms(record.federation, &record.registration);
                 let outpoint = record.registration.outpoint;
@@ -338,6 +361,14 @@ impl Watcher {
         Ok(coins)
     }
 
+    fn now<'a>(&self, view: &'a dyn DepositView) -> Result<Now<'a>, DepositError> {
+        Ok(Now {
+            tip: self.client.chain_info()?.height,
+            tenures: self.tenures.tenures()?,
+            view,
+        })
+    }
+
     fn records(&self) -> Result<Vec<(Vec<u8>, Record)>, DepositError> {
         let listed = self.journal.list(PREFIX)?;
         let records = listed.into_iter().map(|(key, value)| {
@@ -349,15 +380,10 @@ impl Watcher {
     }
 
     /// Looks a deposit up, and writes down what has to be remembered.
-    fn look(
-        &self,
-        key: &[u8],
-        record: &mut Record,
-        tip: u32,
-        view: &dyn DepositView,
-    ) -> Result<DepositReport, DepositError> {
+    fn look(&self, key: &[u8], record: &mut Record, now: &Now<'_>) -> Result<DepositReport, DepositError> {
         let old = record.clone();
-        let status = self.status_of(record, tip, view)?;
+        let tip = now.tip;
+        let status = self.status_of(record, now)?;
         match status {
             DepositStatus::Refunded => {
                 let since = *record.gone_since.get_or_insert(tip);
@@ -380,14 +406,9 @@ impl Watcher {
         })
     }
 
-    fn status_of(
-        &self,
-        record: &mut Record,
-        tip: u32,
-        view: &dyn DepositView,
-    ) -> Result<DepositStatus, DepositError> {
-        let outpoint = record.registration.outpoint;
-        if let Some(swept) = view.swept(&outpoint)? {
+    fn status_of(&self, record: &mut Record, now: &Now<'_>) -> Result<DepositStatus, DepositError> {
+        let (outpoint, tip) = (record.registration.outpoint, now.tip);
+        if let Some(swept) = now.view.swept(&outpoint)? {
             return Ok(match swept.credited {
                 Some(batch) => DepositStatus::Credited { batch },
                 None => DepositStatus::Swept { txid: swept.txid },
@@ -408,26 +429,12 @@ impl Watcher {
         };
         Ok(if refund_height <= tip.saturating_add(REFUND_MARGIN) {
             DepositStatus::NearRefund { refund_height }
-        } else if self.is_too_late(record.federation, height, tip)? {
+        } else if now.is_too_late(record.federation, height) {
             DepositStatus::TooLate { refund_height }
         } else if depth < needed {
             DepositStatus::Confirming { depth, needed }
         } else {
             DepositStatus::Ready
-        })
-    }
-
-    /// Whether nobody will sweep a deposit to this federation that confirmed at `height`.
-    fn is_too_late(&self, federation: XOnlyPublicKey, height: u32, tip: u32) -> Result<bool, DepositError> {
-        let tenures = self.tenures.tenures()?;
-        let last = tenures
-            .iter()
-            .take(2)
-            .find(|tenure| tenure.federation == federation);
-        Ok(match last.map(|tenure| tenure.ended) {
-            Some(None) => false,
-            Some(Some(ended)) => height > ended.confirmed_until || tip > ended.swept_until,
-            None => true,
         })
     }
 

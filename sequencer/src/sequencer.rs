@@ -135,6 +135,8 @@ pub struct Sequencer {
     tip: (u32, F),
     /// The oldest state accepted as an anchor.
     oldest_anchor: u32,
+    /// Height of the last sign of life on Bitcoin: a batch, or a reset of the anchor chain.
+    active_since: u32,
     /// When a deposit that can be credited was first seen.
     deposit_seen: Option<crate::config::Time>,
 }
@@ -187,6 +189,7 @@ impl Sequencer {
             height: 0,
             tip: (0, F::from(0u64)),
             oldest_anchor: 0,
+            active_since: 0,
             deposit_seen: None,
             store,
             rules,

@@ -449,15 +449,15 @@ impl Judge {
 
 /// The chain allows it. Whether the operator does is asked by whoever has the operator's word.
 fn check_handover(handover: &Handover, snapshot: &VaultSnapshot) -> Result<(), Refusal> {
-    match handover {
-        Handover::Vault(epoch) if snapshot.handover_plan(*handover).is_none() => Err(Refusal::Handover(
-            format!("epoch {epoch} was not announced as the next one, or is not deep enough"),
-        )),
-        Handover::Anchor(_) if snapshot.handovers().reset.is_none() => {
-            Err(Refusal::Handover("the anchor chain has not failed".into()))
-        }
-        Handover::Vault(_) | Handover::Anchor(_) => Ok(()),
+    if snapshot.allows(handover) {
+        return Ok(());
     }
+    Err(Refusal::Handover(match handover {
+        Handover::Vault(epoch) => {
+            format!("epoch {epoch} was not announced as the next one, or is not deep enough")
+        }
+        Handover::Anchor(_) => "the anchor chain has not failed".into(),
+    }))
 }
 
 #[cfg(test)]

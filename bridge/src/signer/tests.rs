@@ -11,7 +11,7 @@ use super::{LocalSigner, LocalSignerOnMainnet, SignError, VaultSigner};
 use crate::fixture::{World, federation, key, propose, propose_from, rate, terms, vault_keys, withdrawal};
 use crate::keys::SigningKey;
 use crate::proposal::Proposal;
-use crate::vault::{VaultRates, VaultSnapshot, VaultView, ViewError};
+use crate::vault::{Handovers, VaultRates, VaultSnapshot, VaultView, ViewError};
 
 struct View(Result<VaultSnapshot, ViewError>);
 
@@ -207,7 +207,10 @@ fn a_deposit_under_another_key_is_swept_only_while_its_federation_hands_over() {
     let refused = signer(snapshot.clone()).sign_vault(&proposal, &tx);
     assert_eq!(refused, Err(SignError::Deposit(outpoint)));
 
-    let snapshot = snapshot.handing_over(vec![former.public_key()]);
+    let snapshot = snapshot.with_handovers(Handovers {
+        former: vec![former.public_key()],
+        ..Handovers::default()
+    });
     let inputs = |key| {
         let signatures = signer_with(key, Ok(snapshot.clone())).sign_vault(&proposal, &tx);
         signatures.map(|signatures| signatures.into_keys().collect::<Vec<_>>())

@@ -104,10 +104,16 @@ impl VaultSnapshot {
     /// What the operator wants handed over, if it is possible by now.
     #[must_use]
     pub fn wanted(&self) -> Option<Handover> {
-        self.wanted.filter(|handover| match handover {
+        self.wanted.filter(|handover| self.allows(handover))
+    }
+
+    /// Whether the chain allows this handover by now.
+    #[must_use]
+    pub fn allows(&self, handover: &Handover) -> bool {
+        match handover {
             Handover::Vault(epoch) => self.successor_script(epoch).is_some(),
             Handover::Anchor(_) => self.handovers.reset.is_some(),
-        })
+        }
     }
 
     /// A handover with the script it goes to, if that is known.
@@ -140,13 +146,6 @@ impl VaultSnapshot {
     #[must_use]
     pub fn refresh_due(&self) -> bool {
         self.refresh_due
-    }
-
-    /// The same state in which federations before hand over: deposits under their keys may still be swept.
-    #[must_use]
-    pub fn handing_over(mut self, former: Vec<XOnlyPublicKey>) -> Self {
-        self.handovers.former = former;
-        self
     }
 
     /// Whether deposits under this key may be swept: it is the vault's, or of a federation that hands over.

@@ -10,7 +10,7 @@ use bitcoin::{OutPoint, ScriptBuf, TxOut, XOnlyPublicKey};
 use rand::rngs::OsRng;
 use tacit_bridge::keys::SigningKey;
 use tacit_bridge::proposal::Proposal;
-use tacit_bridge::vault::{VaultRates, VaultSnapshot};
+use tacit_bridge::vault::{Handovers, VaultRates, VaultSnapshot};
 use tacit_federation::identity::{Identity, IdentityKey};
 use tacit_federation::message::{Answer, Request};
 use tacit_federation::roster::MemberId;
@@ -112,7 +112,11 @@ pub(crate) fn paying(vault: XOnlyPublicKey, deposits: &[XOnlyPublicKey]) -> Payi
     };
     let (vault, former) = (VaultKeys::without_leaves(vault), deposits.to_vec());
     let (deposits, withdrawals) = (selection.deposits.clone(), selection.withdrawals.clone());
-    let snapshot = VaultSnapshot::new(9, tip, vault, deposits, withdrawals).handing_over(former);
+    let handovers = Handovers {
+        former,
+        ..Handovers::default()
+    };
+    let snapshot = VaultSnapshot::new(9, tip, vault, deposits, withdrawals).with_handovers(handovers);
     let change = ScriptBuf::new_p2tr_tweaked(TweakedPublicKey::dangerous_assume_tweaked(key(4)));
     let coin = Coin {
         outpoint: OutPoint {

@@ -19,7 +19,8 @@ use bitcoin::taproot::{LeafVersion, TapNodeHash, TaprootBuilder, TaprootSpendInf
 use bitcoin::{OutPoint, Script, ScriptBuf, Transaction, TxIn, TxOut, XOnlyPublicKey};
 use thiserror::Error;
 
-use crate::envelope::{Envelope, EnvelopeError, EnvelopeKind, read_envelope};
+use crate::envelope::{Envelope, EnvelopeError, EnvelopeKind, peek_envelope, read_envelope};
+use crate::peg::block::TxInput;
 use crate::peg::taproot::secp;
 
 pub mod build;
@@ -240,6 +241,26 @@ pub fn tapscript_of<'a>(input: &'a TxIn, prevout: &TxOut) -> Option<&'a Script> 
     }
     let leaf = input.witness.taproot_leaf_script()?;
     (leaf.version == LeafVersion::TapScript).then_some(leaf.script)
+}
+
+/// The envelopes in the inputs of a confirmed transaction, with the inputs' numbers: those whose kind and length
+/// of the body are `wanted`. The first bytes decide about almost every input, so that no witness is read in vain;
+/// what is malformed is passed over.
+pub fn envelopes(
+    tx: &TxInput,
+    wanted: impl Fn(EnvelopeKind, usize) -> bool,
+) -> impl Iterator<Item = (u32, Envelope)> {
+    let inputs = tx.tx().input.iter().zip(tx.prevouts());
+    (0u32..)
+        .zip(inputs)
+        .filter_map(move |(number, (input, prevout))| {
+            let script = tapscript_of(input, prevout)?;
+            let (kind, length) = peek_envelope(script)?;
+            if !wanted(kind, length) {
+                return None;
+            }
+            Some((number, read_envelope(script).ok()??))
+        })
 }
 
 #[cfg(test)]

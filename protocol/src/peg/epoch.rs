@@ -14,10 +14,10 @@ use bitcoin::secp256k1::schnorr::Signature;
 use thiserror::Error;
 
 use crate::encoding::{Decode, DecodeError, Encode, Reader};
-use crate::envelope::{Envelope, EnvelopeError, EnvelopeKind, peek_envelope, read_envelope};
+use crate::envelope::{Envelope, EnvelopeError, EnvelopeKind};
 use crate::hash::{B2, Label};
 use crate::params::ChainId;
-use crate::peg::anchor::tapscript_of;
+use crate::peg::anchor::envelopes;
 use crate::peg::block::TxInput;
 use crate::peg::exit::read_x_only;
 use crate::peg::taproot::secp;
@@ -80,6 +80,23 @@ impl Epoch {
                 .bytes(&bytes)
                 .finish32(),
         )
+    }
+
+    /// Checks number and keys of an epoch that is to come after `current`.
+    ///
+    /// # Errors
+    /// [`SuccessionError::Number`], [`SuccessionError::SameKeys`].
+    pub fn follows(&self, current: &Self) -> Result<(), SuccessionError> {
+        if Some(self.number) != current.number.checked_add(1) {
+            return Err(SuccessionError::Number {
+                stated: self.number,
+                current: current.number,
+            });
+        }
+        if self.keys == current.keys {
+            return Err(SuccessionError::SameKeys);
+        }
+        Ok(())
     }
 
     /// What a federation signs, with the key of its vault's output, so that this epoch may come.
@@ -162,15 +179,7 @@ impl Announcement {
     /// The first rule broken.
     pub fn check(&self, chain: ChainId, current: &Epoch) -> Result<(), SuccessionError> {
         let epoch = &self.epoch;
-        if Some(epoch.number) != current.number.checked_add(1) {
-            return Err(SuccessionError::Number {
-                stated: epoch.number,
-                current: current.number,
-            });
-        }
-        if epoch.keys == current.keys {
-            return Err(SuccessionError::SameKeys);
-        }
+        epoch.follows(current)?;
         if !is_signed(
             &self.incumbent,
             &current.keys,
@@ -198,8 +207,7 @@ impl Announcement {
 }
 
 /// Whether the key of the vault's output made this signature.
-#[must_use]
-pub fn is_signed(signature: &Signature, keys: &VaultKeys, message: Message) -> bool {
+fn is_signed(signature: &Signature, keys: &VaultKeys, message: Message) -> bool {
     let key = keys.spend_info().output_key().to_x_only_public_key();
     secp().verify_schnorr(signature, &message, &key).is_ok()
 }
@@ -229,16 +237,8 @@ impl Decode for Announcement {
 
 /// The announcements in the inputs of a confirmed transaction whose bytes are sound.
 pub fn announcements(tx: &TxInput) -> impl Iterator<Item = Announcement> + '_ {
-    let inputs = tx.tx().input.iter().zip(tx.prevouts());
-    inputs.filter_map(|(input, prevout)| {
-        let script = tapscript_of(input, prevout)?;
-        let (kind, length) = peek_envelope(script)?;
-        if kind != EnvelopeKind::Epoch || length > MAX_ANNOUNCEMENT {
-            return None;
-        }
-        let envelope = read_envelope(script).ok()??;
-        Announcement::decode(envelope.body()).ok()
-    })
+    let wanted = |kind, length| kind == EnvelopeKind::Epoch && length <= MAX_ANNOUNCEMENT;
+    envelopes(tx, wanted).filter_map(|(_, envelope)| Announcement::decode(envelope.body()).ok())
 }
 
 #[cfg(test)]

@@ -11,9 +11,9 @@ use bitcoin::hashes::Hash;
 use bitcoin::{OutPoint, Txid, XOnlyPublicKey};
 
 use crate::encoding::{Decode, DecodeError, Encode, Reader};
-use crate::envelope::{Envelope, EnvelopeError, EnvelopeKind, peek_envelope, read_envelope};
+use crate::envelope::{Envelope, EnvelopeError, EnvelopeKind};
 use crate::field::{self, F};
-use crate::peg::anchor::tapscript_of;
+use crate::peg::anchor::envelopes;
 use crate::peg::block::TxInput;
 use crate::transfer::{MAX_TRANSFER_BYTES, Transfer};
 use crate::tree::BATCH_LIMIT;
@@ -129,22 +129,15 @@ impl ForcedRequest {
 }
 
 /// The requests in the inputs of a confirmed transaction, with the inputs' numbers. What is malformed is
-/// passed over. The first bytes decide about almost every input, so that no witness is read in vain.
+/// passed over.
 pub fn requests(tx: &TxInput) -> impl Iterator<Item = (u32, ForcedRequest)> + '_ {
-    let inputs = tx.tx().input.iter().zip(tx.prevouts());
-    (0u32..).zip(inputs).filter_map(|(number, (input, prevout))| {
-        let script = tapscript_of(input, prevout)?;
-        let (kind, length) = peek_envelope(script)?;
-        let wanted = match kind {
-            EnvelopeKind::ForcedTransfer | EnvelopeKind::DepositClaim | EnvelopeKind::RaiseFee => {
-                length <= MAX_BODY
-            }
-            EnvelopeKind::Anchor | EnvelopeKind::Epoch => false,
-        };
-        if !wanted {
-            return None;
+    let wanted = |kind, length| match kind {
+        EnvelopeKind::ForcedTransfer | EnvelopeKind::DepositClaim | EnvelopeKind::RaiseFee => {
+            length <= MAX_BODY
         }
-        let envelope = read_envelope(script).ok()??;
+        EnvelopeKind::Anchor | EnvelopeKind::Epoch => false,
+    };
+    envelopes(tx, wanted).filter_map(|(number, envelope)| {
         let request = ForcedRequest::read(envelope.kind(), envelope.body()).ok()??;
         Some((number, request))
     })

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use tacit_protocol::batch::Batch;
 use tacit_protocol::kv::{Delta, KvError, KvRead};
 use tacit_protocol::ledger;
+use tacit_verifier::chain::handover::active_since;
 use tacit_verifier::chain::{UNDO_DEPTH, table as chain_table};
 
 use super::{Changes, Sequencer};
@@ -102,6 +103,7 @@ impl Sequencer {
             cursor.height,
             self.config.policy.anchor_window,
         )?;
+        self.active_since = active_since(canonical, self.rules.params().genesis())?;
         (self.height, self.tip) = (cursor.height, (tip.batch, tip.commitment()));
         Ok(changes)
     }

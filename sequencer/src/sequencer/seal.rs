@@ -6,7 +6,6 @@ use tacit_protocol::kv::Delta;
 use tacit_protocol::ledger;
 use tacit_protocol::transfer::TransferId;
 use tacit_protocol::tree::BATCH_LIMIT;
-use tacit_verifier::chain::handover::active_since;
 
 use super::{Sequencer, SequencerError, Tick};
 use crate::batch_builder::{Draft, Sources, draft, largest};
@@ -72,7 +71,7 @@ impl Sequencer {
             self.deposit_seen.get_or_insert(now);
         }
         let forced = self.next_forced()?;
-        let heartbeat = self.is_heartbeat_due()?;
+        let heartbeat = self.is_heartbeat_due();
         if forced.is_empty() && !heartbeat && !self.is_due(&deposits, now) {
             return Ok(false);
         }
@@ -123,11 +122,10 @@ impl Sequencer {
     }
 
     /// Whether the chain of batches was silent for half of the time after which it may be taken over.
-    fn is_heartbeat_due(&self) -> Result<bool, SequencerError> {
-        let genesis = self.rules.params().genesis();
-        let since = active_since(&*self.store, genesis)?;
-        let silent = self.height.saturating_sub(since);
-        Ok(self.pending.batches().is_empty() && silent >= u32::from(genesis.takeover_timelock).div_ceil(2))
+    fn is_heartbeat_due(&self) -> bool {
+        let timelock = self.rules.params().genesis().takeover_timelock;
+        let silent = self.height.saturating_sub(self.active_since);
+        self.pending.batches().is_empty() && silent >= u32::from(timelock).div_ceil(2)
     }
 
     /// Writes the sealed batch and all that goes with it in one commit, then keeps it in memory.

@@ -21,7 +21,7 @@ impl SignerDesk {
         let _judging = self.judging.lock().unwrap_or_else(PoisonError::into_inner);
         self.judge.require_sound()?;
         let current = handover::epoch(&*self.store).map_err(|error| unreadable(&error))?;
-        if Some(epoch.number) != current.number.checked_add(1) || epoch.keys == current.keys {
+        if epoch.follows(&current).is_err() {
             return Err(Refusal::Succession(format!(
                 "epoch {} with the key {} does not follow epoch {}, which is in office",
                 epoch.number, epoch.keys.federation, current.number
