@@ -188,10 +188,20 @@ impl Person {
 
     /// Orders a withdrawal to a fresh key; returns the transfer and the script.
     pub(crate) fn withdraw(&mut self, setting: &Setting, sats: u64) -> anyhow::Result<(Sent, ScriptBuf)> {
+        self.withdraw_within(setting, sats, None)
+    }
+
+    /// The same with a limit of the share of the miner's fee.
+    pub(crate) fn withdraw_within(
+        &mut self,
+        setting: &Setting,
+        sats: u64,
+        limit: Option<Amount>,
+    ) -> anyhow::Result<(Sent, ScriptBuf)> {
         let script = SigningKey::generate(&mut OsRng).output_script();
         let address = bitcoin::Address::from_script(&script, bitcoin::Network::Regtest)?.to_string();
         let amount = Amount::from_sat(sats)?;
-        let payment = self.wallet.withdrawal(&setting.api, &address, amount, None)?;
+        let payment = self.wallet.withdrawal(&setting.api, &address, amount, limit)?;
         Ok((self.send(setting, &payment)?, script))
     }
 }

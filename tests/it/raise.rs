@@ -5,10 +5,8 @@ use std::process::{Command, Output};
 
 use anyhow::{Context, bail, ensure};
 use bitcoin::Amount as Bitcoins;
-use rand::rngs::OsRng;
 use serde_json::Value;
 use tacit_bridge::client::BitcoinClient;
-use tacit_bridge::keys::SigningKey;
 use tacit_protocol::Amount;
 use tacit_wallet::api::{NodeApi, WithdrawalQuery, WithdrawalState, WithdrawalStatus};
 
@@ -55,13 +53,8 @@ fn a_withdrawal_held_for_its_limit_is_raised_and_paid_once() -> anyhow::Result<(
     })?;
     let mut alice = Person::new(&setting.ground, "alice")?;
     alice.deposit(&setting, DEPOSIT)?;
-    let script = SigningKey::generate(&mut OsRng).output_script();
-    let address = bitcoin::Address::from_script(&script, bitcoin::Network::Regtest)?.to_string();
-    let (amount, limit) = (Amount::from_sat(WITHDRAWAL)?, Amount::from_sat(LIMIT)?);
-    let payment = alice
-        .wallet
-        .withdrawal(&setting.api, &address, amount, Some(limit))?;
-    let sent = alice.send(&setting, &payment)?;
+    let limit = Some(Amount::from_sat(LIMIT)?);
+    let (sent, script) = alice.withdraw_within(&setting, WITHDRAWAL, limit)?;
     let status = || Ok::<_, anyhow::Error>(setting.desk.withdrawal_status(WithdrawalQuery::Txid(sent.txid))?);
     let share = held(&setting, &status)?;
     assert!(share > LIMIT && share <= RAISED, "{share}");

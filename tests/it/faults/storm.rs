@@ -2,9 +2,7 @@
 //! done once rates have fallen. What the vault's operator does meanwhile is in `bridge/tests/real/storm.rs`.
 
 use anyhow::{Context, ensure};
-use rand::rngs::OsRng;
 use tacit_bridge::client::BitcoinClient;
-use tacit_bridge::keys::SigningKey;
 use tacit_protocol::Amount;
 use tacit_protocol::peg::FeeRate;
 use tacit_wallet::api::{DepositStatus, NodeApi};
@@ -31,13 +29,8 @@ fn a_fee_storm_makes_withdrawals_and_deposits_wait_by_name_and_loses_none() -> a
     let mut alice = Person::new(&setting.ground, "alice")?;
     let mut bob = Person::new(&setting.ground, "bob")?;
     alice.deposit(&setting, 500_000)?;
-    let script = SigningKey::generate(&mut OsRng).output_script();
-    let address = bitcoin::Address::from_script(&script, bitcoin::Network::Regtest)?.to_string();
-    let (amount, limit) = (Amount::from_sat(WITHDRAWAL)?, Amount::from_sat(LIMIT)?);
-    let payment = alice
-        .wallet
-        .withdrawal(&setting.api, &address, amount, Some(limit))?;
-    let sent = alice.send(&setting, &payment)?;
+    let limit = Some(Amount::from_sat(LIMIT)?);
+    let (sent, script) = alice.withdraw_within(&setting, WITHDRAWAL, limit)?;
     setting.anchor(sent.txid)?;
 
     proxy.set_rate(STORM);
@@ -52,7 +45,10 @@ fn a_fee_storm_makes_withdrawals_and_deposits_wait_by_name_and_loses_none() -> a
     let [waiting] = &bridge.queue[..] else {
         anyhow::bail!("one withdrawal waits: {:?}", bridge.queue)
     };
-    assert_eq!((waiting.index, waiting.amount), (0, amount));
+    assert_eq!(
+        (waiting.index, waiting.amount),
+        (0, Amount::from_sat(WITHDRAWAL)?)
+    );
     let vault = setting.api.supply()?.vault;
     bob.register(&setting)?;
     setting.mine(4)?;

@@ -120,18 +120,10 @@ impl Operator {
         }))
     }
 
-    /// The epoch that the vault is to be handed over to, once its announcement is deep.
-    pub(super) fn announced_epoch(&self) -> Result<Option<EpochHash>, KvError> {
-        let current = handover::epoch(&*self.store)?;
-        let height = table::cursor(&*self.store)?.map_or(0, |cursor| cursor.height);
-        let Some(next) = self.next_epoch(&current)? else {
-            return Ok(None);
-        };
-        let announced = handover::announced_next(&*self.store, &current, &next.hash)?;
-        let genesis = self.rules.params().genesis();
-        Ok(announced
-            .filter(|found| genesis.is_deep(found.height, height))
-            .map(|_| next.hash))
+    /// The epoch that the vault is to be handed over to.
+    pub(super) fn epoch_to_come(&self) -> Result<Option<EpochHash>, KvError> {
+        let next = self.next_epoch(&handover::epoch(&*self.store)?)?;
+        Ok(next.map(|next| next.hash))
     }
 
     /// Does what comes next for the federation to come, if there is one.

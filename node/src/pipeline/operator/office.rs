@@ -71,12 +71,12 @@ impl Operator {
         found.or(self.federations().first()).map(Arc::clone)
     }
 
-    /// What the vault is to hand over.
+    /// What the vault is to hand over as soon as the chain allows it.
     pub(super) fn wanted_handover(&self) -> Result<Option<Handover>, KvError> {
-        if self.may_take_over()? {
+        if self.take_over && !self.is_in_office()? {
             return Ok(Some(Handover::Anchor(self.anchor_key.public_key())));
         }
-        Ok(self.announced_epoch()?.map(Handover::Vault))
+        Ok(self.epoch_to_come()?.map(Handover::Vault))
     }
 
     /// Refuses whoever wants a promise from a sequencer that cannot keep it.
