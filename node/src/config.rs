@@ -6,8 +6,10 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use tacit_bridge::client::Auth;
+use tacit_protocol::params::ChainParams;
 use thiserror::Error;
 
 use crate::engine::BackendChoice;
@@ -300,6 +302,21 @@ impl Config {
         }
         config.check()?;
         Ok(config)
+    }
+
+    /// The parameters of the chain, from `chain.json`.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or holds no chain.
+    pub fn chain_params(&self) -> anyhow::Result<ChainParams> {
+        let path = &self.chain;
+        let text = std::fs::read_to_string(path).with_context(|| {
+            format!(
+                "cannot read {}; set `chain` to the chain.json of your chain",
+                path.display()
+            )
+        })?;
+        Ok(ChainParams::from_json(&text)?)
     }
 
     fn check(&self) -> Result<(), ConfigError> {

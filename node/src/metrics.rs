@@ -8,7 +8,10 @@ use std::time::Duration;
 use anyhow::Context;
 use metrics::{counter, describe_counter, describe_gauge, gauge};
 use metrics_exporter_prometheus::PrometheusBuilder;
-use tacit_wallet::api::{BridgeStatus, NodeApi, SignerHealth, SyncState, VaultActivity};
+use tacit_wallet::api::{
+    AnchorActivity, BridgeStatus, EpochStatus, ForcedQueue, ForcedRange, NodeApi, SignerHealth, SyncState,
+    VaultActivity,
+};
 
 use crate::pipeline::wait;
 
@@ -19,7 +22,7 @@ const READ_AGAIN: Duration = Duration::from_secs(5);
 const SYNC_STATES: [&str; 4] = ["synced", "syncing", "paused", "halted"];
 
 /// Every figure with its explanation.
-const GAUGES: [(&str, &str); 21] = [
+const GAUGES: [(&str, &str); 25] = [
     ("tacit_bitcoin_height", "Height of the last block applied."),
     (
         "tacit_sync",
@@ -41,6 +44,7 @@ const GAUGES: [(&str, &str); 21] = [
         "What the vault lacks; anything but 0 is an alarm.",
     ),
     ("tacit_vault_fault", "1 once a vault transaction broke a rule."),
+    ("tacit_anchor_state", "1 for what becomes of the anchors."),
     ("tacit_vault_state", "1 for what the vault does."),
     ("tacit_withdrawals_waiting", "Withdrawals that wait."),
     ("tacit_withdrawals_waiting_sat", "Satoshi in them."),
@@ -56,6 +60,12 @@ const GAUGES: [(&str, &str); 21] = [
     (
         "tacit_takeover_possible",
         "1 while the anchor chain could be begun anew.",
+    ),
+    ("tacit_epoch", "Number of the federation's epoch in office."),
+    ("tacit_epoch_state", "1 for how far the federation to come is."),
+    (
+        "tacit_forced_waiting",
+        "Forced requests that wait, by their queue.",
     ),
     (
         "tacit_signer_state",
@@ -161,6 +171,19 @@ fn read(node: &dyn NodeApi) {
         gauge!("tacit_reserves_gap_sat").set(number(supply.gap.to_sat()));
         gauge!("tacit_vault_fault").set(if supply.fault.is_some() { 1.0 } else { 0.0 });
     }
+    for (queue, name) in [
+        (ForcedQueue::Transfers, "transfers"),
+        (ForcedQueue::Deposits, "deposits"),
+    ] {
+        let range = ForcedRange {
+            queue,
+            after: None,
+            limit: 1,
+        };
+        if let Ok(page) = node.forced_requests(range) {
+            gauge!("tacit_forced_waiting", "queue" => name).set(number(page.waiting));
+        }
+    }
     // A node without a sequencer has no bridge.
     if let Ok(bridge) = node.bridge_status() {
         read_bridge(&bridge);
@@ -168,6 +191,11 @@ fn read(node: &dyn NodeApi) {
 }
 
 fn read_bridge(bridge: &BridgeStatus) {
+    one_of(
+        "tacit_anchor_state",
+        &AnchorActivity::STATES,
+        &bridge.anchor.state,
+    );
     one_of("tacit_vault_state", &VaultActivity::STATES, &bridge.vault.state);
     gauge!("tacit_withdrawals_waiting").set(number(bridge.queue.len() as u64));
     let waiting = bridge.queue.iter().map(|waiting| waiting.amount.to_sat()).sum();
@@ -176,6 +204,8 @@ fn read_bridge(bridge: &BridgeStatus) {
     flag("tacit_fee_ceiling_reached", bridge.fee_ceiling_reached);
     flag("tacit_in_office", bridge.office.in_office);
     flag("tacit_takeover_possible", bridge.office.reset.is_some());
+    gauge!("tacit_epoch").set(f64::from(bridge.epoch.number));
+    one_of("tacit_epoch_state", &EpochStatus::STATES, &bridge.epoch.state);
     let Some(federation) = &bridge.federation else {
         return;
     };

@@ -23,7 +23,6 @@ use std::time::Duration;
 use anyhow::Context;
 use tacit_bridge::client::{BitcoinClient, RpcOptions, connect_checked};
 use tacit_protocol::kv::{Delta, KvError};
-use tacit_protocol::params::ChainParams;
 use tacit_sequencer::{RocksStore, Store};
 use tacit_verifier::{Rules, chain};
 use tacit_wallet::api::{BatchSummary, NodeApi, Range, Role as ApiRole};
@@ -84,13 +83,7 @@ impl Node {
     /// # Errors
     /// Whatever makes a start impossible, with cause and remedy.
     pub fn start(config: &Config, role: Role, acknowledge: bool) -> anyhow::Result<Self> {
-        let text = std::fs::read_to_string(&config.chain).with_context(|| {
-            format!(
-                "cannot read {}; set `chain` to the chain.json of your chain",
-                config.chain.display()
-            )
-        })?;
-        let rules = Arc::new(Rules::load(ChainParams::from_json(&text)?)?);
+        let rules = Arc::new(Rules::load(config.chain_params()?)?);
         let network = rules.params().genesis().network;
         let auth = config.bitcoind.auth()?;
         let client = connect_checked(&config.bitcoind.url, auth, network, RpcOptions::default())?;

@@ -19,7 +19,8 @@ use bitcoin::{OutPoint, ScriptBuf, Transaction, Txid};
 use tacit_protocol::transfer::{Transfer, TransferId};
 
 pub use bridge::{
-    BridgeStatus, EpochStatus, FederationStatus, OfficeStatus, Queued, SignerHealth, VaultActivity,
+    AnchorActivity, BridgeStatus, EpochStatus, FederationStatus, OfficeStatus, Queued, SignerHealth,
+    VaultActivity,
 };
 pub use compact::{Anchored, CompactBatch, CompactDeposit, CompactError, CompactTransfer};
 pub use epochs::{EpochDetails, Epochs};

@@ -190,8 +190,8 @@ pub enum Refusal {
         "no input belongs to the key {0}, of which this member has a share; ask the federation that has the others"
     )]
     NotOurs(Box<XOnlyPublicKey>),
-    /// Its operator did not consent to a handover.
-    #[error("its operator did not consent to {0}; it does so by `tacit federation consent`")]
+    /// Its operator did not consent to a handover, or not for so long.
+    #[error("its operator did not consent to {0}; he does so by `tacit federation consent`")]
     Consent(String),
     /// It was judged at another block, so it could be mined where its rules do not hold.
     #[error("it was judged at block {proposed}, here it is block {own}")]
@@ -204,6 +204,12 @@ pub enum Refusal {
     /// It may not be handed over now.
     #[error("it may not be handed over now: {0}")]
     Handover(String),
+    /// A handover comes before anything else.
+    #[error(
+        "its operator consented to {0}, which can be handed over now and comes first; if it is not meant any more, \
+         he takes it back by `tacit federation consent withdraw`"
+    )]
+    HandoverFirst(String),
     /// An epoch that is not this member's to sign.
     #[error("this epoch is not its to sign: {0}")]
     Succession(String),
@@ -240,6 +246,7 @@ impl Refusal {
             Self::Handover(_) => 21,
             Self::Height { .. } => 22,
             Self::Succession(_) => 23,
+            Self::HandoverFirst(_) => 24,
         }
     }
 
@@ -349,6 +356,14 @@ impl Judge {
             Some(reason) => Err(Refusal::Halted(reason.to_owned())),
             None => Ok(()),
         }
+    }
+
+    /// Whether the chain allows this handover now.
+    ///
+    /// # Errors
+    /// [`Refusal::View`].
+    pub fn allows(&self, handover: &Handover) -> Result<bool, Refusal> {
+        Ok(self.view.snapshot()?.allows(handover))
     }
 
     /// The transaction that the proposal stands for, if this signer is willing to sign it.

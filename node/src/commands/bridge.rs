@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use bitcoin::Txid;
 use clap::{Args, Subcommand};
 use serde_json::json;
 use tacit_wallet::api::{
@@ -198,13 +199,18 @@ fn print_reserves(now: &Supply, batches: &[BatchReserves]) {
     }
 }
 
-fn print(status: &BridgeStatus) {
-    let vault = &status.vault;
-    let txid = vault.txid.map_or_else(String::new, |txid| format!("  {txid}"));
-    println!("vault      {}{txid}", printable(&vault.state));
-    if let Some(reason) = &vault.reason {
+fn print_activity(what: &str, state: &str, txid: Option<Txid>, reason: Option<&str>) {
+    let txid = txid.map_or_else(String::new, |txid| format!("  {txid}"));
+    println!("{what:<10} {}{txid}", printable(state));
+    if let Some(reason) = reason {
         println!("           {}", printable(reason));
     }
+}
+
+fn print(status: &BridgeStatus) {
+    let (anchor, vault) = (&status.anchor, &status.vault);
+    print_activity("anchor", &anchor.state, anchor.txid, anchor.reason.as_deref());
+    print_activity("vault", &vault.state, vault.txid, vault.reason.as_deref());
     if let Some(last) = vault.last_sent.filter(|last| Some(*last) != vault.txid) {
         println!("last sent  {last}");
     }

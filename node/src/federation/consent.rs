@@ -4,7 +4,8 @@
 //! A consent is a file of its own in the member's directory, written by `tacit federation consent` and
 //! looked for by the signer at each judgement; there is none by default. It names what it allows, and the
 //! federation whose member gave it, so that a file copied from elsewhere allows nothing. Whatever is not
-//! exactly such a file is an error, and allows nothing either.
+//! exactly such a file is an error, and allows nothing either. A consent ends with a block: what people wanted
+//! once should not be what a thief finds later.
 //! Specification: `docs/spec/federation.md`.
 
 use std::fmt;
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 use bitcoin::XOnlyPublicKey;
 use bitcoin::hashes::{Hash, sha256};
 use tacit_protocol::encoding::{Decode, DecodeError, Encode, Reader};
+use tacit_protocol::peg::EpochHash;
 use tacit_protocol::peg::vault::Handover;
 use tacit_secrets::file::{self, FileError, Lock};
 use thiserror::Error;
@@ -25,11 +27,11 @@ const FOLDER: &str = "consents";
 /// The first bytes of a consent.
 const MAGIC: &[u8; 8] = b"tacitcns";
 
-/// The version of the layout.
-const VERSION: u16 = 1;
+/// The version of the layout. Consents of the first one had no end.
+const VERSION: u16 = 2;
 
-/// Bytes of a consent's file: magic, version, kind, what is allowed, the federation, and their sum.
-const LENGTH: u64 = 8 + 2 + 1 + 32 + 32 + 32;
+/// Bytes of a consent's file: magic, version, kind, what is allowed, until when, the federation, and their sum.
+const LENGTH: u64 = 8 + 2 + 1 + 32 + 4 + 32 + 32;
 
 /// Something that an operator allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -66,9 +68,10 @@ pub enum ConsentError {
         /// What is wrong.
         reason: DecodeError,
     },
-    /// A newer program wrote it.
+    /// Another version of the program wrote it.
     #[error(
-        "{path} is a consent of version {version}, this program knows {VERSION}; use the program that wrote it"
+        "{path} is a consent of version {version}, this program knows {VERSION}, so it allows nothing; withdraw \
+         it, and give the consent anew if it was meant"
     )]
     Version {
         /// The file.
@@ -129,6 +132,15 @@ impl From<Handover> for Consent {
     }
 }
 
+impl From<Consent> for Handover {
+    fn from(consent: Consent) -> Self {
+        match consent {
+            Consent::Epoch(hash) => Self::Vault(EpochHash(hash)),
+            Consent::Sequencer(sequencer) => Self::Anchor(sequencer),
+        }
+    }
+}
+
 impl Encode for Consent {
     fn encode_to(&self, out: &mut Vec<u8>) {
         match self {
@@ -156,6 +168,15 @@ impl Decode for Consent {
     }
 }
 
+/// A consent that is written down, whether or not it has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Given {
+    /// What is allowed.
+    pub consent: Consent,
+    /// Height of the last block at which it is.
+    pub until: u32,
+}
+
 /// A member's consents.
 #[derive(Clone, Debug)]
 pub struct Consents {
@@ -172,25 +193,25 @@ impl Consents {
         Self { folder, federation }
     }
 
-    /// Whether the operator allows this, now.
+    /// The height of the last block at which the operator allows this; `None` if he never did.
     ///
     /// # Errors
     /// [`ConsentError`] if there is a file for it that is not exactly right: it allows nothing.
-    pub fn allow(&self, consent: &Consent) -> Result<bool, ConsentError> {
+    pub fn until(&self, consent: &Consent) -> Result<Option<u32>, ConsentError> {
         let path = self.path(consent);
         match self.read(&path) {
-            Ok(found) if found == *consent => Ok(true),
+            Ok(found) if found.consent == *consent => Ok(Some(found.until)),
             Ok(_) => Err(ConsentError::Name(path)),
-            Err(ConsentError::File(FileError::Missing(_))) => Ok(false),
+            Err(ConsentError::File(FileError::Missing(_))) => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    /// All that are given, ascending; what is no consent has its error in the place of one.
+    /// All that are written down, ascending; what is no consent has its error in the place of one.
     ///
     /// # Errors
     /// [`ConsentError::Folder`].
-    pub fn list(&self) -> Result<Vec<Result<Consent, ConsentError>>, ConsentError> {
+    pub fn list(&self) -> Result<Vec<Result<Given, ConsentError>>, ConsentError> {
         let failed = |source| self.failed("read", &self.folder, source);
         let entries = match fs::read_dir(&self.folder) {
             Ok(entries) => entries,
@@ -210,16 +231,25 @@ impl Consents {
         Ok(paths.iter().map(|path| self.named(path)).collect())
     }
 
-    /// Allows this; whether it was not allowed before.
+    /// Allows this until the block of this height; whether anything was changed by it.
     ///
     /// # Errors
     /// [`ConsentError`], also if the file that is there is not right.
-    pub fn give(&self, consent: &Consent) -> Result<bool, ConsentError> {
-        if self.allow(consent)? {
+    pub fn give(&self, consent: &Consent, until: u32) -> Result<bool, ConsentError> {
+        let known = self.until(consent)?;
+        if known == Some(until) {
             return Ok(false);
         }
         fs::create_dir_all(&self.folder).map_err(|source| self.failed("make", &self.folder, source))?;
-        Lock::take(&self.path(consent))?.write_new(&self.encode(consent))?;
+        let given = Given {
+            consent: *consent,
+            until,
+        };
+        let (lock, bytes) = (Lock::take(&self.path(consent))?, self.encode(&given));
+        match known {
+            Some(_) => lock.replace(&bytes)?,
+            None => lock.write_new(&bytes)?,
+        }
         Ok(true)
     }
 
@@ -248,10 +278,11 @@ impl Consents {
         ConsentError::Folder { action, path, source }
     }
 
-    fn encode(&self, consent: &Consent) -> Vec<u8> {
+    fn encode(&self, given: &Given) -> Vec<u8> {
         let mut out = MAGIC.to_vec();
         out.extend_from_slice(&VERSION.to_le_bytes());
-        consent.encode_to(&mut out);
+        given.consent.encode_to(&mut out);
+        out.extend_from_slice(&given.until.to_le_bytes());
         out.extend_from_slice(&self.federation);
         let sum = sha256::Hash::hash(&out);
         out.extend_from_slice(sum.as_ref());
@@ -259,17 +290,17 @@ impl Consents {
     }
 
     /// The consent in a file that has its name.
-    fn named(&self, path: &Path) -> Result<Consent, ConsentError> {
-        let consent = self.read(path)?;
-        if self.path(&consent) == path {
-            Ok(consent)
+    fn named(&self, path: &Path) -> Result<Given, ConsentError> {
+        let given = self.read(path)?;
+        if self.path(&given.consent) == path {
+            Ok(given)
         } else {
             Err(ConsentError::Name(path.to_owned()))
         }
     }
 
     /// The consent in a file, which nobody else can have written.
-    fn read(&self, path: &Path) -> Result<Consent, ConsentError> {
+    fn read(&self, path: &Path) -> Result<Given, ConsentError> {
         let bytes = file::read(path, LENGTH)?;
         let mut reader = Reader::new(&bytes);
         let damaged = |reason| ConsentError::Damaged {
@@ -285,6 +316,7 @@ impl Consents {
             return Err(ConsentError::Version { path, version });
         }
         let consent = Consent::decode_from(&mut reader).map_err(damaged)?;
+        let until = reader.u32().map_err(damaged)?;
         let federation: [u8; 32] = reader.array().map_err(damaged)?;
         let summed = &bytes[..bytes.len() - reader.remaining()];
         let sum: [u8; 32] = reader.array().map_err(damaged)?;
@@ -295,7 +327,7 @@ impl Consents {
         if federation != self.federation {
             return Err(ConsentError::Foreign(path.to_owned()));
         }
-        Ok(consent)
+        Ok(Given { consent, until })
     }
 }
 

@@ -195,8 +195,9 @@ impl SignerDesk {
         self.require_ready()?;
         // One at a time: judging reads much.
         let _judging = self.judging.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(handover) = proposal.handover() {
-            self.require_consent(&handover.into())?;
+        match proposal.handover() {
+            Some(handover) => self.require_consent(&handover.into())?,
+            None => self.require_no_handover_first()?,
         }
         let tx = self.judge.judge(&proposal)?;
         let key = self.key();
@@ -247,13 +248,32 @@ impl SignerDesk {
             .map_err(|error| Refusal::Round(error.to_string()))
     }
 
-    /// No rule decides who comes next: the operator has to have said so.
+    /// No rule decides who comes next: the operator has to have said so, and not too long ago.
     fn require_consent(&self, consent: &Consent) -> Result<(), Refusal> {
-        match self.consents.allow(consent) {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(Refusal::Consent(consent.to_string())),
+        let height = self.height()?;
+        match self.consents.until(consent) {
+            Ok(Some(until)) if height <= until => Ok(()),
+            Ok(Some(until)) => Err(Refusal::Consent(format!("{consent} beyond block {until}"))),
+            Ok(None) => Err(Refusal::Consent(consent.to_string())),
             Err(error) => Err(Refusal::Consent(format!("{consent} ({error})"))),
         }
+    }
+
+    /// Nothing that its operator wants handed over can be handed over now: until it is, whoever asks for
+    /// anything else keeps it from being done.
+    fn require_no_handover_first(&self) -> Result<(), Refusal> {
+        let height = self.height()?;
+        let head = table::anchor_head(&*self.store).map_err(|error| unreadable(&error))?;
+        let in_office = head.filter(|head| !head.lost).map(|head| head.sequencer);
+        let listed = self.consents.list();
+        let listed = listed.map_err(|error| Refusal::Consent(error.to_string()))?;
+        for given in listed.into_iter().flatten() {
+            let done = matches!(given.consent, Consent::Sequencer(key) if Some(key) == in_office);
+            if given.until >= height && !done && self.judge.allows(&given.consent.into())? {
+                return Err(Refusal::HandoverFirst(given.consent.to_string()));
+            }
+        }
+        Ok(())
     }
 
     fn status(&self) -> Result<Answer, Refusal> {

@@ -39,6 +39,10 @@ fn every_figure_is_served_with_its_explanation_and_the_nodes_value() {
     let status = fake::status();
     for line in [
         format!("tacit_bitcoin_height {}", status.bitcoin_height),
+        "tacit_anchor_state{state=\"stuck\"} 1".to_owned(),
+        "tacit_anchor_state{state=\"idle\"} 0".to_owned(),
+        "tacit_epoch 2".to_owned(),
+        "tacit_epoch_state{state=\"unsigned\"} 1".to_owned(),
         "tacit_vault_state{state=\"unsigned\"} 1".to_owned(),
         "tacit_vault_state{state=\"idle\"} 0".to_owned(),
         "tacit_withdrawals_waiting_sat 5000".to_owned(),

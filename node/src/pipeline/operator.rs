@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use bitcoin::OutPoint;
 use tacit_bridge::client::BitcoinClient;
 use tacit_bridge::coins::CoinBook;
@@ -17,13 +17,12 @@ use tacit_bridge::fees::{FeePolicy, FeeSource, NodeFees};
 use tacit_bridge::journal::Journal;
 use tacit_bridge::keys::SigningKey;
 use tacit_bridge::poster::Poster;
-use tacit_bridge::publisher::{PublishError, Publisher, PublisherConfig, Step};
+use tacit_bridge::publisher::{Publisher, PublisherConfig, Step};
 use tacit_bridge::vault::{VaultConfig, VaultOperator, VaultStep};
 use tacit_bridge::watcher::Watcher;
-use tacit_protocol::encoding::Encode;
 use tacit_protocol::envelope::MAX_PAYLOAD;
 use tacit_protocol::kv::{Delta, KvError, KvRead};
-use tacit_protocol::peg::{AnchorStep, AnchorTip, FeeRate};
+use tacit_protocol::peg::FeeRate;
 use tacit_protocol::{F, field};
 use tacit_prover::{KeyStore, Prover};
 use tacit_sequencer::config::Policy;
@@ -41,6 +40,7 @@ use crate::config::{Config, ConfigError, SequencerConfig};
 use crate::federation::coordinator::FederationSigner;
 
 mod activity;
+mod anchors;
 mod crash_point;
 mod epochs;
 mod office;
@@ -394,42 +394,6 @@ impl Operator {
             self.tend_vault(&quote, &mut coins)?;
         }
         Ok(())
-    }
-
-    fn tend_anchors(&self, height: u32, rate: FeeRate, coins: &mut CoinBook) -> anyhow::Result<()> {
-        let head = self.anchor_head()?;
-        let timelock = self.rules.params().genesis().takeover_timelock;
-        let keys = AnchorStep {
-            own: head.own_keys(timelock),
-            next: head.next_keys(timelock),
-        };
-        let tip = AnchorTip {
-            outpoint: head.tip.outpoint,
-            txout: head.tip.txout,
-        };
-        for report in self.publisher.tend(tip.outpoint, height, rate, coins)? {
-            tracing::debug!(commit = %report.commit, reveal = %report.reveal, state = %report.state, "anchor");
-        }
-        if !self.is_in_office()? || self.publisher.payload_in_flight(&tip.outpoint)?.is_some() {
-            return Ok(());
-        }
-        let Some(payload) = self.sequencer().anchorable(MAX_PAYLOAD)? else {
-            return Ok(());
-        };
-        match self
-            .publisher
-            .publish(&tip, &keys, &payload.encode(), height, rate, coins)
-        {
-            Ok(report) => {
-                let batches = payload.batches().len();
-                tracing::info!(batches, commit = %report.commit, reveal = %report.reveal, state = %report.state, "anchoring");
-                Ok(())
-            }
-            Err(PublishError::ForeignTip(tip)) => {
-                Err(anyhow!("the anchor chain left this sequencer's key at {tip}"))
-            }
-            Err(error) => Err(error.into()),
-        }
     }
 }
 

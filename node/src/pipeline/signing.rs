@@ -28,7 +28,7 @@ use super::journal::StoreJournal;
 use super::view::{StateView, StoreTenures};
 use super::wait;
 use crate::config::{Config, ConfigError, SequencerConfig, SignerConfig};
-use crate::federation::consent::Consents;
+use crate::federation::consent::{Consents, Given};
 use crate::federation::coordinator::{FederationSigner, Network, PATIENCE};
 use crate::federation::file::Federation;
 use crate::federation::listener::Listener;
@@ -281,7 +281,7 @@ impl Member {
 fn show(consents: &Consents) {
     for found in consents.list().unwrap_or_else(|error| vec![Err(error)]) {
         match found {
-            Ok(consent) => tracing::info!(%consent, "allowed by its operator"),
+            Ok(Given { consent, until }) => tracing::info!(%consent, until, "allowed by its operator"),
             Err(error) => tracing::warn!(%error, "a consent that allows nothing"),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::mpsc;
 
-use tacit_protocol::params::CircuitKey;
+use tacit_protocol::params::{ChainParams, CircuitKey};
 use tacit_protocol::testing;
 use tempfile::TempDir;
 

@@ -9,6 +9,8 @@ use tacit_protocol::peg::FeeRate;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BridgeStatus {
+    /// What becomes of the anchors.
+    pub anchor: AnchorActivity,
     /// What the vault does.
     pub vault: VaultActivity,
     /// Withdrawals that wait, ascending, with the reason.
@@ -78,6 +80,38 @@ impl EpochStatus {
             reason,
         }
     }
+}
+
+/// What becomes of the anchors at the moment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AnchorActivity {
+    /// In one word, one of [`Self::STATES`].
+    pub state: String,
+    /// Where it stands, or why it waits.
+    pub reason: Option<String>,
+    /// The transaction in question, which reveals the batches.
+    pub txid: Option<Txid>,
+}
+
+impl AnchorActivity {
+    /// All words that [`Self::state`] can be.
+    pub const STATES: [&str; 14] = [
+        "starting",
+        "outOfOffice",
+        "idle",
+        "proving",
+        "sent",
+        "inMempool",
+        "bumped",
+        "replanned",
+        "confirmed",
+        "contested",
+        "beaten",
+        "stuck",
+        "outOfCoins",
+        "failing",
+    ];
 }
 
 /// What the vault does at the moment.

@@ -1,15 +1,20 @@
-//! What this member's operator allows in advance: a new federation, a new sequencer.
+//! What this member's operator allows in advance, and until when: a new federation, a new sequencer.
 
+use std::fs;
 use std::process::ExitCode;
 
 use anyhow::{Context, anyhow};
 use bitcoin::XOnlyPublicKey;
 use clap::{Args, Subcommand};
 use serde::Serialize;
+use tacit_bridge::client::{BitcoinClient, RpcOptions, connect_checked};
 
 use crate::config::Config;
-use crate::federation::consent::{Consent, Consents};
+use crate::federation::consent::{Consent, Consents, Given};
 use crate::federation::file::Federation;
+
+/// For how many blocks a consent is given if nothing else is said: a week.
+const USUAL_BLOCKS: u32 = 1_008;
 
 /// Arguments of `tacit federation consent`.
 #[derive(Debug, Args)]
@@ -26,16 +31,55 @@ pub struct ConsentArgs {
 #[derive(Debug, Subcommand)]
 pub enum ConsentAction {
     /// Allow this signer to hand the vault over to another federation
-    Epoch(EpochArgs),
+    ///
+    /// The consent ends by itself after a week of blocks, or when --until or --blocks say. Given again it gets the
+    /// new end.
+    Epoch(GiveEpochArgs),
     /// Allow this signer to put another sequencer in the place of the present one
-    Sequencer(SequencerArgs),
+    ///
+    /// The consent ends by itself after a week of blocks, or when --until or --blocks say. Given again it gets the
+    /// new end. While it is in force and the chain may be taken over, this signer signs nothing else.
+    Sequencer(GiveSequencerArgs),
     /// Show what this signer allows; fails if a file is damaged or of another federation
     List,
     /// Do not allow it any more
     Withdraw(WithdrawArgs),
 }
 
+/// When a consent ends.
+#[derive(Debug, Args)]
+pub struct EndArgs {
+    /// Height of the last Bitcoin block at which it counts
+    #[arg(long, value_name = "HEIGHT", conflicts_with = "blocks")]
+    pub until: Option<u32>,
+    /// Instead: for how many blocks from now on; asks the bitcoind of the configuration where it is
+    #[arg(long, value_name = "BLOCKS", default_value_t = USUAL_BLOCKS, value_parser = clap::value_parser!(u32).range(1..))]
+    pub blocks: u32,
+}
+
 /// Arguments of `tacit federation consent epoch`.
+#[derive(Debug, Args)]
+pub struct GiveEpochArgs {
+    /// Which
+    #[command(flatten)]
+    pub what: EpochArgs,
+    /// Until when
+    #[command(flatten)]
+    pub end: EndArgs,
+}
+
+/// Arguments of `tacit federation consent sequencer`.
+#[derive(Debug, Args)]
+pub struct GiveSequencerArgs {
+    /// Which
+    #[command(flatten)]
+    pub what: SequencerArgs,
+    /// Until when
+    #[command(flatten)]
+    pub end: EndArgs,
+}
+
+/// A consent to a new federation.
 #[derive(Debug, Args)]
 pub struct EpochArgs {
     /// Hash of the new epoch, 64 hexadecimal digits; compare it by telephone with the other operators
@@ -43,7 +87,7 @@ pub struct EpochArgs {
     pub epoch: Consent,
 }
 
-/// Arguments of `tacit federation consent sequencer`.
+/// A consent to a new sequencer.
 #[derive(Debug, Args)]
 pub struct SequencerArgs {
     /// Anchor key of the new sequencer, 64 hexadecimal digits; compare it by telephone with its operator
@@ -88,6 +132,9 @@ struct Row {
     kind: Option<&'static str>,
     subject: Option<String>,
     allowed: bool,
+    /// Height of the last block at which it counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<u32>,
     /// Whether this command made it so.
     #[serde(skip_serializing_if = "Option::is_none")]
     changed: Option<bool>,
@@ -95,11 +142,12 @@ struct Row {
 }
 
 impl Row {
-    fn of(consent: &Consent, allowed: bool, changed: Option<bool>) -> Self {
+    fn of(consent: &Consent, until: Option<u32>, changed: Option<bool>) -> Self {
         Self {
             kind: Some(consent.kind()),
             subject: Some(consent.subject()),
-            allowed,
+            allowed: until.is_some(),
+            until,
             changed,
             error: None,
         }
@@ -112,17 +160,9 @@ pub(super) fn consent(args: &ConsentArgs, config: &Config) -> anyhow::Result<Exi
     let federation = Federation::load(&own.federation_file)?;
     let consents = Consents::of(&config.data_dir, *federation.context());
     match &args.action {
-        ConsentAction::Epoch(EpochArgs { epoch: consent })
-        | ConsentAction::Sequencer(SequencerArgs { sequencer: consent }) => {
-            std::fs::create_dir_all(&config.data_dir)
-                .with_context(|| format!("cannot make {}", config.data_dir.display()))?;
-            let changed = consents.give(consent)?;
-            let words = if changed {
-                "allowed until `tacit federation consent withdraw`"
-            } else {
-                "was allowed already"
-            };
-            say(args.json, &Row::of(consent, true, Some(changed)), words)
+        ConsentAction::Epoch(given) => give(args.json, config, &consents, &given.what.epoch, &given.end),
+        ConsentAction::Sequencer(given) => {
+            give(args.json, config, &consents, &given.what.sequencer, &given.end)
         }
         ConsentAction::Withdraw(WithdrawArgs {
             what:
@@ -135,10 +175,40 @@ pub(super) fn consent(args: &ConsentArgs, config: &Config) -> anyhow::Result<Exi
             } else {
                 "was not allowed"
             };
-            say(args.json, &Row::of(consent, false, Some(changed)), words)
+            say(args.json, &Row::of(consent, None, Some(changed)), words)
         }
         ConsentAction::List => list(args.json, &consents),
     }
+}
+
+fn give(
+    json: bool,
+    config: &Config,
+    consents: &Consents,
+    consent: &Consent,
+    end: &EndArgs,
+) -> anyhow::Result<ExitCode> {
+    let until = match end.until {
+        Some(until) => until,
+        None => {
+            let height = height(config).context("cannot ask bitcoind for the height; say --until HEIGHT")?;
+            height.saturating_add(end.blocks)
+        }
+    };
+    fs::create_dir_all(&config.data_dir)
+        .with_context(|| format!("cannot make {}", config.data_dir.display()))?;
+    let changed = consents.give(consent, until)?;
+    let words = if changed { "allowed" } else { "was allowed already" };
+    let words = format!("{words} until block {until}, or `tacit federation consent withdraw`");
+    say(json, &Row::of(consent, Some(until), Some(changed)), &words)
+}
+
+/// Where this configuration's bitcoind is.
+fn height(config: &Config) -> anyhow::Result<u32> {
+    let network = config.chain_params()?.genesis().network;
+    let auth = config.bitcoind.auth()?;
+    let client = connect_checked(&config.bitcoind.url, auth, network, RpcOptions::default())?;
+    Ok(client.chain_info()?.height)
 }
 
 fn say(json: bool, row: &Row, words: &str) -> anyhow::Result<ExitCode> {
@@ -159,11 +229,12 @@ fn list(json: bool, consents: &Consents) -> anyhow::Result<ExitCode> {
         .list()?
         .iter()
         .map(|found| match found {
-            Ok(consent) => Row::of(consent, true, None),
+            Ok(Given { consent, until }) => Row::of(consent, Some(*until), None),
             Err(error) => Row {
                 kind: None,
                 subject: None,
                 allowed: false,
+                until: None,
                 changed: None,
                 error: Some(error.to_string()),
             },
@@ -173,9 +244,11 @@ fn list(json: bool, consents: &Consents) -> anyhow::Result<ExitCode> {
         println!("{}", serde_json::to_string_pretty(&rows)?);
     } else {
         for row in &rows {
-            match (&row.error, row.kind, &row.subject) {
-                (None, Some(kind), Some(subject)) => println!("{kind:<9} {subject}"),
-                (error, _, _) => println!("error: {}", error.as_deref().unwrap_or_default()),
+            match (row.kind, &row.subject, row.until) {
+                (Some(kind), Some(subject), Some(until)) => {
+                    println!("{kind:<9} {subject}  until block {until}");
+                }
+                _ => println!("error: {}", row.error.as_deref().unwrap_or_default()),
             }
         }
         if rows.is_empty() {

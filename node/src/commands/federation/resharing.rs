@@ -11,7 +11,6 @@ use clap::Args;
 use serde::Serialize;
 use tacit_federation::identity::IdentityKey;
 use tacit_federation::share::GroupKey;
-use tacit_protocol::params::ChainParams;
 use tacit_protocol::peg::Epoch;
 use tacit_protocol::peg::vault::VaultKeys;
 use tacit_wallet::api::NodeApi;
@@ -137,9 +136,7 @@ pub(super) fn reshare(args: &ReshareArgs, config: &Config) -> anyhow::Result<Exi
     let federation = Federation::load(&files.federation_file)?;
     let group = secrets::load_group(&files.group_file)?;
     let keys = check(&federation, &group, &identity, &others)?;
-    let text = fs::read_to_string(&config.chain);
-    let text = text.with_context(|| format!("cannot read {}", config.chain.display()))?;
-    let chain = ChainParams::from_json(&text)?.chain_id();
+    let chain = config.chain_params()?.chain_id();
     let url = format!("http://{}", config.rpc.listen);
     let status = RpcClient::new(&url)?.bridge_status();
     let status =

@@ -1,6 +1,6 @@
 //! A signer refuses whoever may not ask, and says why it does not sign now.
 
-use bitcoin::{OutPoint, TxOut};
+use bitcoin::{BlockHash, OutPoint, TxOut};
 use tacit_bridge::proposal::Purpose;
 use tacit_bridge::signer::judge::{SignerView, SigningPolicy};
 use tacit_bridge::vault::{Handovers, VaultRates, VaultSnapshot, VaultView};
@@ -9,12 +9,18 @@ use tacit_federation::identity::Identity;
 use tacit_federation::signer::Ledger;
 use tacit_protocol::Amount;
 use tacit_protocol::encoding::Encode;
+use tacit_protocol::kv::Overlay;
 use tacit_protocol::peg::vault::{Handover, Selection};
 use tacit_protocol::peg::{Coin, FeeRate};
 use tacit_sequencer::store::MemoryStore;
+use tacit_verifier::chain::handover::AnchorHead;
+use tacit_verifier::chain::records::{Cursor, Tip};
 
 use super::*;
 use crate::federation::testing::{Paying, federation, paying, shares};
+
+/// Where consents end.
+pub(super) const UNTIL: u32 = 900_000;
 
 /// A view of nothing: whoever gets as far as asking it learns that.
 struct Blind;
@@ -108,6 +114,35 @@ pub(super) fn setting() -> Setting {
     }
 }
 
+/// Has the desk see this many blocks.
+fn at_height(desk: &mut SignerDesk, height: u32) {
+    let mut overlay = Overlay::new(&*desk.store);
+    let hash = BlockHash::from_byte_array([1; 32]);
+    table::put_cursor(&mut overlay, &Cursor { height, hash });
+    let delta = overlay.into_delta();
+    desk.store.commit(&delta).unwrap();
+    desk.following.write().unwrap().target = height;
+}
+
+/// Has the desk see the anchor chain of this sequencer.
+fn in_office(desk: &mut SignerDesk, sequencer: XOnlyPublicKey) {
+    let tip = Tip {
+        outpoint: tacit_protocol::testing::outpoint(1),
+        txout: TxOut::NULL,
+    };
+    let head = AnchorHead {
+        tip,
+        sequencer,
+        own: sequencer,
+        next: sequencer,
+        lost: false,
+    };
+    let mut overlay = Overlay::new(&*desk.store);
+    table::put_anchor_head(&mut overlay, &head);
+    let delta = overlay.into_delta();
+    desk.store.commit(&delta).unwrap();
+}
+
 impl Setting {
     pub(super) fn coordinator(&self) -> IdentityKey {
         self.identities[2].public()
@@ -169,18 +204,18 @@ fn a_member_hands_over_only_what_its_operator_consented_to() {
     let change = coin.txout.script_pubkey.clone();
     let (proposal, _) = Proposal::plan(&snapshot, purpose, &pool, rates, &change, false).unwrap();
     setting.desk.judge = judge(Sees { snapshot, coin });
-    let ask = || {
+    let ask = |setting: &Setting| {
         let proposal = proposal.encode();
         setting
             .desk
             .answer(&setting.coordinator(), Request::Commit { proposal })
     };
-    let refused = |words: &str| {
+    let refused = |setting: &Setting, words: &str| {
         let Answer::Refused {
             code,
             permanent,
             reason,
-        } = ask()
+        } = ask(setting)
         else {
             panic!("signed without consent")
         };
@@ -189,15 +224,25 @@ fn a_member_hands_over_only_what_its_operator_consented_to() {
             "{code} {reason}"
         );
     };
-    refused("did not consent to sequencer");
+    refused(&setting, "did not consent to sequencer");
     let (consents, meant) = (&setting.desk.consents, Consent::Sequencer(key(8)));
-    consents.give(&Consent::Sequencer(key(9))).unwrap();
-    consents.give(&Consent::Epoch(key(8).serialize())).unwrap();
-    refused(&key(8).to_string());
-    consents.give(&meant).unwrap();
-    assert!(matches!(ask(), Answer::Commitments(parts) if parts.len() == 1));
+    consents.give(&Consent::Sequencer(key(9)), UNTIL).unwrap();
+    consents.give(&Consent::Epoch(key(8).serialize()), UNTIL).unwrap();
+    refused(&setting, &key(8).to_string());
+    consents.give(&meant, UNTIL).unwrap();
+    assert!(matches!(ask(&setting), Answer::Commitments(parts) if parts.len() == 1));
+    at_height(&mut setting.desk, 900);
+    let consents = &setting.desk.consents;
+    for (until, signs) in [(900, true), (899, false)] {
+        consents.give(&meant, until).unwrap();
+        if signs {
+            assert!(matches!(ask(&setting), Answer::Commitments(_)), "the last block");
+        } else {
+            refused(&setting, "beyond block 899");
+        }
+    }
     consents.withdraw(&meant).unwrap();
-    refused("did not consent");
+    refused(&setting, "did not consent");
     std::fs::create_dir_all(setting.dir.path().join("consents")).unwrap();
     let damaged = setting
         .dir
@@ -205,7 +250,60 @@ fn a_member_hands_over_only_what_its_operator_consented_to() {
         .join("consents")
         .join(format!("sequencer-{}", key(8)));
     std::fs::write(&damaged, b"yes").unwrap();
-    refused("consents");
+    refused(&setting, "consents");
+}
+
+#[test]
+fn what_its_operator_wants_handed_over_comes_before_anything_else() {
+    let mut setting = setting();
+    let Paying {
+        snapshot,
+        coin,
+        proposal,
+        ..
+    } = paying(setting.desk.key(), &[setting.desk.key()]);
+    let failed = Handovers {
+        reset: Some("no batch since block 1".into()),
+        takeover_timelock: 1_008,
+        ..Handovers::default()
+    };
+    let possible = snapshot.clone().with_handovers(failed);
+    let key = |tag| tacit_protocol::testing::keypair(tag).x_only_public_key().0;
+    let meant = Consent::Sequencer(key(8));
+    let sees = |setting: &mut Setting, snapshot: &VaultSnapshot| {
+        let (snapshot, coin) = (snapshot.clone(), coin.clone());
+        setting.desk.judge = judge(Sees { snapshot, coin });
+    };
+    let ask = |setting: &Setting| {
+        let proposal = proposal.encode();
+        setting
+            .desk
+            .answer(&setting.coordinator(), Request::Commit { proposal })
+    };
+    let signs = |setting: &Setting| matches!(ask(setting), Answer::Commitments(_));
+    sees(&mut setting, &possible);
+    assert!(signs(&setting), "nothing is wanted");
+    setting.desk.consents.give(&meant, UNTIL).unwrap();
+    let Answer::Refused { code, reason, .. } = ask(&setting) else {
+        panic!("the handover comes first")
+    };
+    assert!(
+        code == 24 && reason.contains(&meant.to_string()) && reason.contains("withdraw"),
+        "{code} {reason}"
+    );
+    sees(&mut setting, &snapshot);
+    assert!(signs(&setting), "it is not possible yet");
+    sees(&mut setting, &possible);
+    at_height(&mut setting.desk, UNTIL + 1);
+    assert!(signs(&setting), "the consent has ended");
+    at_height(&mut setting.desk, UNTIL);
+    assert!(!signs(&setting));
+    in_office(&mut setting.desk, key(8));
+    assert!(signs(&setting), "it was handed over");
+    in_office(&mut setting.desk, key(9));
+    assert!(!signs(&setting));
+    setting.desk.consents.withdraw(&meant).unwrap();
+    assert!(signs(&setting));
 }
 
 #[test]

@@ -1,18 +1,20 @@
-//! What the vault does and why anything waits, kept for whoever asks.
+//! What anchors and the vault do and why anything waits, kept for whoever asks.
 
 use bitcoin::Txid;
 use tacit_bridge::fees::{FeeQuote, RateOrigin};
 use tacit_bridge::vault::{VaultError, VaultReport, VaultSnapshot, VaultState};
 use tacit_protocol::peg::{FeeRate, VaultContext};
 use tacit_wallet::api::{
-    BridgeStatus, EpochStatus, FederationStatus, OfficeStatus, Queued, SignerHealth, VaultActivity,
+    AnchorActivity, BridgeStatus, EpochStatus, FederationStatus, OfficeStatus, Queued, SignerHealth,
+    VaultActivity,
 };
 
 use crate::federation::coordinator::FederationSigner;
 
-/// The last look at the vault.
+/// The last look at the anchors and at the vault.
 #[derive(Clone, Debug)]
 pub(super) struct Activity {
+    anchor: AnchorActivity,
     vault: VaultActivity,
     queue: Vec<Queued>,
     fee_origin: String,
@@ -22,6 +24,11 @@ pub(super) struct Activity {
 impl Default for Activity {
     fn default() -> Self {
         Self {
+            anchor: AnchorActivity {
+                state: "starting".into(),
+                reason: None,
+                txid: None,
+            },
             vault: VaultActivity {
                 state: "starting".into(),
                 reason: None,
@@ -36,6 +43,11 @@ impl Default for Activity {
 }
 
 impl Activity {
+    /// Enters what became of a look at the anchors.
+    pub(super) fn enter_anchors(&mut self, now: AnchorActivity) {
+        self.anchor = now;
+    }
+
     /// Enters what became of a look at the vault.
     pub(super) fn enter(
         &mut self,
@@ -72,6 +84,7 @@ impl Activity {
         federation: Option<&FederationSigner>,
     ) -> BridgeStatus {
         BridgeStatus {
+            anchor: self.anchor.clone(),
             vault: self.vault.clone(),
             queue: self.queue.clone(),
             fee_rate: rate,

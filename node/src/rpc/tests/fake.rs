@@ -15,9 +15,9 @@ use tacit_protocol::testing::{keypair, nullifier, outpoint, params, quorum, tran
 use tacit_protocol::transfer::{Transfer, TransferId};
 use tacit_protocol::{Amount, F, Network};
 use tacit_wallet::api::{
-    Anchored, ApiError, BatchDetails, BatchReserves, BatchSummary, BridgeStatus, CompactBatch,
-    CompactDeposit, CompactTransfer, DepositDetails, DepositStatus, EpochDetails, EpochStatus, Epochs,
-    ExitDetails, FederationStatus, FeeEstimate, ForcedPage, ForcedPlace, ForcedQuery, ForcedRange,
+    AnchorActivity, Anchored, ApiError, BatchDetails, BatchReserves, BatchSummary, BridgeStatus,
+    CompactBatch, CompactDeposit, CompactTransfer, DepositDetails, DepositStatus, EpochDetails, EpochStatus,
+    Epochs, ExitDetails, FederationStatus, FeeEstimate, ForcedPage, ForcedPlace, ForcedQuery, ForcedRange,
     ForcedRequestStatus, ForcedState, ForcedSubject, FoundDeposit, NodeApi, OfficeStatus, PendingRaise,
     Promise, Queued, Range, Receipt, RegisterDeposit, Role, SignerHealth, Status, SubtreeRoots, Supply,
     SyncState, TransferDetails, TransferStatus, VaultActivity, WithdrawalQuery, WithdrawalState,
@@ -281,6 +281,11 @@ pub(super) fn fees() -> FeeEstimate {
 
 pub(super) fn bridge() -> BridgeStatus {
     BridgeStatus {
+        anchor: AnchorActivity {
+            state: "stuck".into(),
+            reason: Some("refused for now: min relay fee not met".into()),
+            txid: Some(txid(6)),
+        },
         office: OfficeStatus {
             sequencer: Some("02".repeat(32)),
             in_office: true,

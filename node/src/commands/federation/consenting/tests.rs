@@ -70,25 +70,36 @@ impl Setting {
 fn consents_are_given_listed_and_withdrawn_by_command() {
     let setting = setting();
     assert!(setting.run(&["list"]), "none at first");
-    assert!(setting.run(&["epoch", HASH]));
-    assert!(setting.run(&["epoch", HASH, "--json"]), "twice does no harm");
-    assert!(setting.run(&["sequencer", KEY]));
-    let allowed = [epoch(HASH).unwrap(), sequencer(KEY).unwrap()];
+    assert!(setting.run(&["epoch", HASH, "--until", "900"]));
     assert!(
-        allowed
-            .iter()
-            .all(|consent| setting.consents.allow(consent).unwrap())
+        setting.run(&["epoch", HASH, "--until", "900", "--json"]),
+        "twice does no harm"
     );
+    assert!(setting.run(&["sequencer", KEY, "--until", "901"]));
+    let until = |consent| setting.consents.until(&consent).unwrap();
+    assert_eq!(until(epoch(HASH).unwrap()), Some(900));
+    assert_eq!(until(sequencer(KEY).unwrap()), Some(901));
+    assert!(setting.run(&["epoch", HASH, "--until", "950"]));
+    assert_eq!(until(epoch(HASH).unwrap()), Some(950), "it gets the new end");
     assert!(setting.run(&["list", "--json"]));
     assert!(setting.run(&["withdraw", "epoch", HASH]));
-    assert!(!setting.consents.allow(&allowed[0]).unwrap());
-    assert!(setting.consents.allow(&allowed[1]).unwrap());
+    assert_eq!(until(epoch(HASH).unwrap()), None);
+    assert_eq!(until(sequencer(KEY).unwrap()), Some(901));
+}
+
+#[test]
+fn without_a_bitcoind_the_end_has_to_be_said() {
+    let setting = setting();
+    let asked = consent(&parse(&["epoch", HASH]).unwrap(), &setting.config);
+    let error = format!("{:#}", asked.unwrap_err());
+    assert!(error.contains("say --until HEIGHT"), "{error}");
+    assert!(setting.consents.list().unwrap().is_empty());
 }
 
 #[test]
 fn a_list_with_a_damaged_consent_fails() {
     let setting = setting();
-    assert!(setting.run(&["epoch", HASH]));
+    assert!(setting.run(&["epoch", HASH, "--until", "900"]));
     let file = setting
         .dir
         .path()
@@ -115,6 +126,8 @@ fn what_is_no_hash_and_no_key_is_not_taken_for_one() {
         ],
         &["withdraw", HASH],
         &["everything"],
+        &["epoch", HASH, "--blocks", "0"],
+        &["epoch", HASH, "--blocks", "9", "--until", "900"],
     ] {
         assert!(parse(words).is_err(), "{words:?}");
     }

@@ -13,7 +13,7 @@ use tacit_verifier::chain::table;
 
 use super::*;
 use crate::federation::listener::Answers;
-use crate::federation::member::tests::{Sees, Setting, judge, setting};
+use crate::federation::member::tests::{Sees, Setting, UNTIL, judge, setting};
 use crate::federation::testing::{Paying, paying};
 
 /// A state in which epoch 4 with these keys is in office.
@@ -87,7 +87,7 @@ fn the_incumbent_signs_the_next_epoch_its_operator_consented_to_and_no_other() {
     };
     let consents = &setting.desk.consents;
     for number in [4, 5, 6] {
-        consents.give(&Consent::Epoch(hash(number))).unwrap();
+        consents.give(&Consent::Epoch(hash(number)), UNTIL).unwrap();
     }
     assert!(signs(&setting, ask(5)));
     let epoch = Epoch {
@@ -113,7 +113,7 @@ fn the_incumbent_signs_the_next_epoch_its_operator_consented_to_and_no_other() {
     refused(&setting, request(voice, 5, own.clone()), 23, "does not follow");
     consents.withdraw(&Consent::Epoch(hash(5))).unwrap();
     refused(&setting, ask(5), 20, "did not consent");
-    consents.give(&Consent::Epoch(hash(5))).unwrap();
+    consents.give(&Consent::Epoch(hash(5)), UNTIL).unwrap();
     in_office(&mut setting, &VaultKeys::without_leaves(testing::x_only(60)));
     refused(&setting, ask(5), 23, "is not in office");
 }
