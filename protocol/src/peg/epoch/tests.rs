@@ -4,7 +4,7 @@ use bitcoin::Transaction;
 use bitcoin::secp256k1::schnorr::Signature;
 
 use super::*;
-use crate::peg::fixture::{key, sign, txout};
+use crate::peg::fixture::{key, sign, sign_plain, txout};
 use crate::peg::taproot::output_script;
 use crate::testing::quorum;
 
@@ -29,11 +29,26 @@ fn signature(signer: u8, keys: &VaultKeys, epoch: &Epoch, voice: Voice) -> Signa
     sign(signer, keys.merkle_root(), &epoch.message(CHAIN, voice))
 }
 
+fn by_federation(signer: u8, keys: &VaultKeys, epoch: &Epoch, voice: Voice) -> Release {
+    Release::Federation(signature(signer, keys, epoch, voice))
+}
+
+/// The signatures of these signers over `message`, under their places in the backup leaf of `keys`.
+fn by_backup(signers: &[u8], keys: &VaultKeys, message: &Message) -> Release {
+    let quorum = keys.backup.as_ref().unwrap();
+    let place = |signer| quorum.keys().iter().position(|known| *known == key(signer));
+    let signed = signers.iter().map(|&signer| {
+        let place = place(signer).map_or(u8::MAX, |place| u8::try_from(place).unwrap());
+        (place, sign_plain(signer, message))
+    });
+    Release::Backup(signed.collect())
+}
+
 /// Federation 1 hands over to federation 2.
 fn announcement() -> (Epoch, Announcement) {
     let (current, next) = (epoch(4, 1), epoch(5, 2));
     let announcement = Announcement {
-        incumbent: signature(1, &current.keys, &next, Voice::Incumbent),
+        release: by_federation(1, &current.keys, &next, Voice::Incumbent),
         successor: signature(2, &next.keys, &next, Voice::Successor),
         epoch: next,
     };
@@ -72,15 +87,12 @@ fn each_rule_of_a_succession_refuses_what_breaks_it() {
     let by_incumbent: [Tamper<'_>; 5] = [
         &|current, _| current.keys.federation = key(3),
         &|_, a| {
-            a.incumbent = sign(
-                1,
-                None,
-                &a.epoch.message(ChainId::from_bytes([8; 32]), Voice::Incumbent),
-            )
+            let message = a.epoch.message(ChainId::from_bytes([8; 32]), Voice::Incumbent);
+            a.release = Release::Federation(sign(1, None, &message));
         },
-        &|c, a| a.incumbent = signature(1, &c.keys, &a.epoch, Voice::Successor),
-        &|c, a| a.incumbent = signature(1, &c.keys, &epoch(5, 3), Voice::Incumbent),
-        &|_, a| a.incumbent = signature(1, &plain, &a.epoch, Voice::Incumbent),
+        &|c, a| a.release = by_federation(1, &c.keys, &a.epoch, Voice::Successor),
+        &|c, a| a.release = by_federation(1, &c.keys, &epoch(5, 3), Voice::Incumbent),
+        &|_, a| a.release = by_federation(1, &plain, &a.epoch, Voice::Incumbent),
     ];
     for tamper in by_incumbent {
         assert_eq!(refused(tamper), SuccessionError::Incumbent);
@@ -93,6 +105,76 @@ fn each_rule_of_a_succession_refuses_what_breaks_it() {
     for tamper in by_successor {
         assert_eq!(refused(tamper), SuccessionError::Successor);
     }
+}
+
+#[test]
+fn the_keys_of_the_backup_leaf_let_the_vault_go_when_the_federations_key_is_lost() {
+    let (current, mut announcement) = announcement();
+    let message = announcement.epoch.backup_message(CHAIN);
+    for signers in [[61, 62], [61, 63], [63, 62]] {
+        announcement.release = by_backup(&signers, &current.keys, &message);
+        assert_eq!(announcement.check(CHAIN, &current), Ok(()), "{signers:?}");
+    }
+    let refused = |release: Release, current: &Epoch| {
+        let mut announcement = announcement.clone();
+        announcement.release = release;
+        announcement.check(CHAIN, current).unwrap_err()
+    };
+    let few = SuccessionError::BackupKeys { threshold: 2 };
+    for signers in [&[][..], &[61], &[61, 62, 63], &[61, 70]] {
+        let release = by_backup(signers, &current.keys, &message);
+        assert_eq!(refused(release, &current), few, "{signers:?}");
+    }
+    // Another key's signature in a key's place; another message: of a federation's voice, another epoch or chain.
+    let Release::Backup(mut stolen) = by_backup(&[61, 62], &current.keys, &message) else {
+        unreachable!()
+    };
+    for signature in stolen.values_mut() {
+        *signature = sign_plain(61, &message);
+    }
+    assert!(matches!(refused(Release::Backup(stolen), &current), SuccessionError::Backup(_)));
+    for other in [
+        announcement.epoch.message(CHAIN, Voice::Incumbent),
+        announcement.epoch.message(CHAIN, Voice::Successor),
+        epoch(5, 3).backup_message(CHAIN),
+        announcement.epoch.backup_message(ChainId::from_bytes([8; 32])),
+    ] {
+        let release = by_backup(&[61, 62], &current.keys, &other);
+        assert!(matches!(refused(release, &current), SuccessionError::Backup(_)));
+    }
+    // The recovery leaf's keys are others, who have no say while the federation's members have keys.
+    let recovery = by_backup(&[64, 65], &current.keys, &message);
+    assert_eq!(refused(recovery, &current), few);
+    let mut bare = current.clone();
+    bare.keys.backup = None;
+    let release = by_backup(&[61, 62], &current.keys, &message);
+    assert_eq!(refused(release.clone(), &bare), SuccessionError::NoBackup);
+    // The successor has to sign as ever.
+    announcement.successor = signature(1, &current.keys, &announcement.epoch, Voice::Successor);
+    announcement.release = release;
+    assert_eq!(announcement.check(CHAIN, &current), Err(SuccessionError::Successor));
+}
+
+#[test]
+fn signatures_of_a_backup_leaf_ascend_and_are_not_too_many() {
+    let (current, announcement) = announcement();
+    let message = announcement.epoch.backup_message(CHAIN);
+    let release = by_backup(&[61, 62], &current.keys, &message);
+    let bytes = release.encode();
+    assert_eq!(Release::decode(&bytes), Ok(release));
+    let (first, second) = (bytes[2..67].to_vec(), bytes[67..].to_vec());
+    for (signatures, count) in [
+        ([&second[..], &first].concat(), 2),
+        ([&first[..], &first].concat(), 2),
+        (first.repeat(101), 101),
+    ] {
+        let bytes = [&[1, count][..], &signatures].concat();
+        assert!(matches!(Release::decode(&bytes), Err(DecodeError::OutOfRange(_))));
+    }
+    assert_eq!(
+        Release::decode(&[&[2][..], &bytes[1..]].concat()),
+        Err(DecodeError::Unknown("release of a vault"))
+    );
 }
 
 #[test]
@@ -128,6 +210,8 @@ fn an_announcement_has_one_encoding_and_its_limit_is_exact() {
     let mut long = short.clone();
     long.epoch.keys.backup = Some(quorum(1, &numbers, 144));
     long.epoch.keys.recovery = Some(quorum(1, &numbers, 145));
+    let message = long.epoch.backup_message(CHAIN);
+    long.release = Release::Backup(numbers.iter().map(|&n| (n, sign_plain(n, &message))).collect());
     assert_eq!(long.encode().len(), MAX_ANNOUNCEMENT);
     for announcement in [short, long] {
         let bytes = announcement.encode();

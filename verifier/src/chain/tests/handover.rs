@@ -2,7 +2,7 @@
 
 use bitcoin::secp256k1::Secp256k1;
 use tacit_protocol::batch::Batch;
-use tacit_protocol::peg::epoch::Voice;
+use tacit_protocol::peg::epoch::{Release, Voice};
 use tacit_protocol::peg::taproot::tweaked_keypair;
 use tacit_protocol::peg::vault::{Handover, HandoverPlan, VaultKeys};
 use tacit_protocol::peg::{Announcement, Epoch, EpochHash, TxInput};
@@ -48,7 +48,7 @@ fn announcement(chain: &Chain, epoch: Epoch, incumbent: u8, successor: u8) -> An
         secp.sign_schnorr_no_aux_rand(&message, &keys)
     };
     Announcement {
-        incumbent: sign(incumbent, &chain.epoch().keys, Voice::Incumbent),
+        release: Release::Federation(sign(incumbent, &chain.epoch().keys, Voice::Incumbent)),
         successor: sign(successor, &epoch.keys, Voice::Successor),
         epoch,
     }
