@@ -3,8 +3,8 @@
 //! The transaction is an ordinary vault transaction that sweeps and pays nothing: it moves the vault to
 //! itself, and coins of whoever is ready to pay give the fee. It travels as a PSBT (BIP 174, 371) between
 //! people who are offline: [`Rescue::prepare`], then [`Rescue::sign`] by each, [`Rescue::combine`],
-//! [`Rescue::finish`]. Whoever reads one checks all of it that can be told from the vault's keys and the
-//! bytes alone: what the tool before claims is not believed. Specification: `docs/spec/bitcoin.md`.
+//! [`Rescue::finish`]. Whoever reads one checks all of it that can be told from the chain's first epoch and
+//! the bytes alone: what the tool before claims is not believed. Specification: `docs/spec/bitcoin.md`.
 
 use std::collections::BTreeMap;
 
@@ -20,14 +20,17 @@ use tacit_protocol::peg::vault::{
     LeafSpend, MAX_VAULT_WEIGHT, PlanError, Quorum, VaultKeys, VaultLeaf, VaultPlan, plan_vault_tx,
 };
 use tacit_protocol::peg::{
-    EpochHash, FeeRate, VaultContext, VaultEffects, VaultFault, VaultTip, WithdrawalView, check_vault_tx,
+    EpochHash, FeeRate, Lineage, VaultContext, VaultEffects, VaultFault, VaultTip, WithdrawalView,
+    check_vault_tx,
 };
 
 use crate::client::{BitcoinClient, ClientError};
 use crate::keys::SigningKey;
 
+mod lineage;
 mod report;
 
+pub use lineage::lineage_of;
 pub use report::{FeeSource, RescueError, Summary, leaf_name};
 
 /// The longest PSBT that is read: far beyond one of a hundred keys and two hundred coins.
@@ -70,6 +73,7 @@ impl VaultContext for Alone {
 #[derive(Clone, Debug)]
 pub struct Rescue {
     psbt: Psbt,
+    lineage: Lineage,
     prevouts: Vec<TxOut>,
     leaf: VaultLeaf,
     quorum: Quorum,
@@ -79,16 +83,17 @@ pub struct Rescue {
 }
 
 impl Rescue {
-    /// Builds the transaction that moves the vault to itself by `leaf`.
+    /// Builds the transaction that moves the vault of the last epoch to itself by `leaf`.
     ///
     /// # Errors
     /// [`RescueError::NoLeaf`], [`RescueError::Plan`].
     pub fn prepare(
-        vault: &VaultKeys,
+        lineage: &Lineage,
         tip: VaultTip,
         leaf: VaultLeaf,
         fee: FeeSource<'_>,
     ) -> Result<Self, RescueError> {
+        let vault = &lineage.last().keys;
         let (quorum, spend) = leaf_of(vault, leaf)?;
         let plan = |rate| {
             plan_vault_tx(&VaultPlan {
@@ -134,7 +139,8 @@ impl Rescue {
                 .tap_key_origins
                 .insert(key, (vec![hash], Default::default()));
         }
-        let rescue = Self::check(psbt, vault)?;
+        lineage::put(&mut psbt, lineage);
+        let rescue = Self::check(psbt, lineage)?;
         let weight = u32::try_from(rescue.weight()).map_err(|_| PlanError::Overflow)?;
         if weight > MAX_VAULT_WEIGHT {
             return Err(PlanError::TooHeavy(weight).into());
@@ -142,13 +148,22 @@ impl Rescue {
         Ok(rescue)
     }
 
-    /// From the bytes of a PSBT, if it is a spend of this vault by a leaf that a member should sign.
+    /// From the bytes of a PSBT, if it is a spend of the vault by a leaf that a member should sign.
+    ///
+    /// The PSBT has the announcements that lead from the first epoch of `known` to the vault's; where it has none,
+    /// the vault is that of the last epoch of `known`.
     ///
     /// # Errors
     /// [`RescueError`].
-    pub fn read(bytes: &[u8], vault: &VaultKeys) -> Result<Self, RescueError> {
+    pub fn read(bytes: &[u8], known: &Lineage) -> Result<Self, RescueError> {
         let psbt = Psbt::deserialize(bytes).map_err(|error| RescueError::Psbt(error.to_string()))?;
-        Self::check(psbt, vault)
+        Self::check(psbt, known)
+    }
+
+    /// The epochs that lead to the vault's.
+    #[must_use]
+    pub fn lineage(&self) -> &Lineage {
+        &self.lineage
     }
 
     /// The PSBT.
@@ -157,8 +172,11 @@ impl Rescue {
         self.psbt.serialize()
     }
 
-    /// Checks whatever can be told from the vault's keys and the PSBT alone.
-    fn check(psbt: Psbt, vault: &VaultKeys) -> Result<Self, RescueError> {
+    /// Checks whatever can be told from the chain's first epoch and the PSBT alone.
+    fn check(mut psbt: Psbt, known: &Lineage) -> Result<Self, RescueError> {
+        let lineage = lineage::read(&psbt, known)?;
+        lineage::put(&mut psbt, &lineage);
+        let (epoch, vault) = (lineage.last().number, &lineage.last().keys);
         let tx = &psbt.unsigned_tx;
         let prevouts: Option<Vec<TxOut>> = psbt
             .inputs
@@ -167,10 +185,10 @@ impl Rescue {
             .collect();
         let prevouts = prevouts.ok_or(RescueError::Layout("does not say what every input holds"))?;
         let (Some(first), Some(held)) = (tx.input.first(), prevouts.first()) else {
-            return Err(RescueError::OtherVault);
+            return Err(RescueError::OtherVault { epoch });
         };
         if held.script_pubkey != vault.script_pubkey() {
-            return Err(RescueError::OtherVault);
+            return Err(RescueError::OtherVault { epoch });
         }
         let leaf = leaf_in(&psbt, vault).ok_or(RescueError::Layout(
             "names no leaf of the vault, or was finalised by another tool",
@@ -200,6 +218,7 @@ impl Rescue {
         let hash = TapLeafHash::from_script(&quorum.leaf(), LeafVersion::TapScript);
         let rescue = Self {
             psbt,
+            lineage,
             prevouts,
             leaf,
             quorum,
@@ -248,6 +267,7 @@ impl Rescue {
         let signed: Vec<XOnlyPublicKey> = self.signatures().into_keys().collect();
         let missing = self.quorum.keys().iter().filter(|key| !signed.contains(key));
         Summary {
+            epoch: self.lineage.last().number,
             leaf: self.leaf,
             txid: tx.compute_txid(),
             vault: tx.input[0].previous_output,
@@ -323,6 +343,7 @@ impl Rescue {
         self.psbt
             .combine(other.psbt)
             .map_err(|_| RescueError::Different)?;
+        lineage::put(&mut self.psbt, &self.lineage);
         self.check_signatures()
     }
 

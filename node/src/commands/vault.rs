@@ -36,6 +36,10 @@ pub enum VaultAction {
     /// The vault is moved to itself, past every check of a signer, which starts its timelocks anew; a fee
     /// coin pays the miners. The steps pass a PSBT on (BIP 174, in binary), so other tools and hardware wallets
     /// can sign too. Every step checks all of it again, and shows what it does.
+    ///
+    /// After handovers the vault is another federation's than that of chain.json. The PSBT then has their
+    /// announcements: every step checks the signatures from the first federation to the one whose vault it is,
+    /// and says its epoch. Nobody needs a file besides.
     Rescue(RescueArgs),
 }
 
@@ -60,6 +64,8 @@ pub enum RescueStep {
     /// Sign with a backup or recovery key; needs chain.json only, no network
     Sign(SignArgs),
     /// Put copies together that different people signed; needs chain.json only
+    ///
+    /// If a tool dropped the announcements from a copy, name the PSBT that `prepare` wrote first.
     Combine(CombineArgs),
     /// Check that all is there and send it; needs bitcoind
     Finish(FinishArgs),
@@ -145,7 +151,7 @@ pub struct CombineArgs {
     /// Where to write the PSBT; an existing file is not replaced
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
-    /// Signed copies of one PSBT
+    /// Copies of one PSBT; where a tool dropped something from some, the one that `prepare` wrote first
     #[arg(required = true, value_name = "PSBT")]
     pub psbts: Vec<PathBuf>,
 }

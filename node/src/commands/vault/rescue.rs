@@ -10,11 +10,10 @@ use bitcoin::consensus::encode::serialize_hex;
 use bitcoin::{Address, ScriptBuf};
 use tacit_bridge::client::{BitcoinClient, RpcClient as Bitcoin, RpcOptions, connect_checked};
 use tacit_bridge::keys::SigningKey;
-use tacit_bridge::rescue::{FeeSource, LONGEST_PSBT, Rescue, RescueError};
+use tacit_bridge::rescue::{FeeSource, LONGEST_PSBT, Rescue, RescueError, lineage_of};
 use tacit_protocol::Amount;
 use tacit_protocol::params::ChainParams;
-use tacit_protocol::peg::vault::VaultKeys;
-use tacit_protocol::peg::{Coin, FeeRate, VaultTip};
+use tacit_protocol::peg::{Announcement, Coin, FeeRate, Lineage, VaultTip};
 use tacit_verifier::Rules;
 use tacit_verifier::chain::table;
 use tacit_wallet::api::NodeApi;
@@ -37,7 +36,6 @@ pub(super) struct Desk<'a> {
     config: &'a Config,
     json: bool,
     params: ChainParams,
-    vault: VaultKeys,
     names: Names,
 }
 
@@ -58,7 +56,6 @@ impl<'a> Desk<'a> {
         Ok(Self {
             config,
             json,
-            vault: params.genesis().vault_keys(),
             params,
             names: Names::of(config),
         })
@@ -77,10 +74,11 @@ impl<'a> Desk<'a> {
 
     pub(super) fn prepare(&self, args: &PrepareArgs) -> anyhow::Result<()> {
         let client = self.bitcoind()?;
-        let tip = match &args.node {
-            Some(url) => self.tip_of_node(url)?,
-            None => self.tip_of_database()?,
+        let (tip, lineage) = match &args.node {
+            Some(url) => self.told_by_node(url)?,
+            None => self.told_by_database()?,
         };
+        let lineage = lineage_of(lineage, tip.outpoint, &client)?;
         let script = self.fee_script(args.fee_from.as_deref())?;
         let coins = coins(&client, &script)?;
         let rate = rate(&client, args.rate)?;
@@ -89,7 +87,7 @@ impl<'a> Desk<'a> {
             rate,
             change: &script,
         };
-        let rescue = Rescue::prepare(&self.vault, tip, args.leaf.into(), fee)?;
+        let rescue = Rescue::prepare(&lineage, tip, args.leaf.into(), fee)?;
         let left = match rescue.check_open(&client) {
             Ok(()) => Some(0),
             Err(RescueError::Locked { left, .. }) => Some(left),
@@ -138,7 +136,7 @@ impl<'a> Desk<'a> {
         let first = copies.next().context("name the copies to combine")?;
         let mut rescue = self.read(first)?;
         for path in copies {
-            let other = self.read(path)?;
+            let other = read(path, rescue.lineage())?;
             rescue
                 .combine(other)
                 .with_context(|| format!("{} and {}", first.display(), path.display()))?;
@@ -177,17 +175,24 @@ impl<'a> Desk<'a> {
     }
 
     fn read(&self, path: &Path) -> anyhow::Result<Rescue> {
-        let cannot = || format!("cannot read {}", path.display());
-        let file = fs::File::open(path).with_context(cannot)?;
-        let mut bytes = Vec::new();
-        let most = LONGEST_PSBT as u64;
-        file.take(most + 1).read_to_end(&mut bytes).with_context(cannot)?;
-        ensure!(
-            bytes.len() <= LONGEST_PSBT,
-            "{} is longer than {LONGEST_PSBT} bytes, too long for what it should be",
-            path.display()
-        );
-        Rescue::read(&bytes, &self.vault).with_context(|| path.display().to_string())
+        read(path, &self.lineage())
+    }
+
+    /// The first epoch, which is all that chain.json knows.
+    fn lineage(&self) -> Lineage {
+        Lineage::new(self.params.chain_id(), self.params.genesis().epoch())
+    }
+
+    /// The first epoch and what is said to have followed it.
+    fn following(&self, announced: impl Iterator<Item = Announcement>) -> anyhow::Result<Lineage> {
+        let mut lineage = self.lineage();
+        for announcement in announced {
+            let number = announcement.epoch.number;
+            lineage
+                .follow(announcement)
+                .with_context(|| format!("epoch {number} cannot be; ask a node of your own: --node URL"))?;
+        }
+        Ok(lineage)
     }
 
     fn tell(&self, rescue: &Rescue, left: Option<u32>) -> anyhow::Result<()> {
@@ -202,8 +207,8 @@ impl<'a> Desk<'a> {
         }
     }
 
-    /// Where the vault is, as a node of this chain says; bitcoind has to know the output too.
-    fn tip_of_node(&self, url: &str) -> anyhow::Result<VaultTip> {
+    /// Where the vault is and which epochs began, as a node of this chain says; bitcoind has to know the output too.
+    fn told_by_node(&self, url: &str) -> anyhow::Result<(VaultTip, Lineage)> {
         let node = RpcClient::new(url)?;
         let theirs = ChainParams::from_json(&node.chain_params()?)?;
         ensure!(
@@ -211,15 +216,18 @@ impl<'a> Desk<'a> {
             "{url} is a node of another chain; name one of the chain in {}",
             self.config.chain.display()
         );
+        let begun = node.epochs()?.begun.into_iter();
+        let lineage = self.following(begun.map(|details| details.announcement))?;
         let supply = node.supply()?;
-        Ok(VaultTip {
+        let tip = VaultTip {
             outpoint: supply.vault,
             amount: supply.vault_amount,
-        })
+        };
+        Ok((tip, lineage))
     }
 
     /// The same, as the database says that a node, a sequencer or a signer left.
-    fn tip_of_database(&self) -> anyhow::Result<VaultTip> {
+    fn told_by_database(&self) -> anyhow::Result<(VaultTip, Lineage)> {
         let folder = &self.config.data_dir;
         ensure!(
             folder.join("db").exists(),
@@ -229,12 +237,15 @@ impl<'a> Desk<'a> {
         let rules = Rules::load(self.params.clone())?;
         let store =
             pipeline::open_store(folder, &rules).context("if its process runs, name it: --node URL")?;
+        let begun = table::epochs(&*store, 0, usize::MAX)?.into_iter();
+        let lineage = self.following(begun.filter_map(|(_, record)| record.announcement))?;
         let tip = table::vault_tip(&*store)?;
         let tip = tip.context("the database does not know where the vault is: run its node first")?;
-        Ok(VaultTip {
+        let tip = VaultTip {
             outpoint: tip.outpoint,
             amount: Amount::from_sat(tip.txout.value.to_sat())?,
-        })
+        };
+        Ok((tip, lineage))
     }
 
     fn fee_script(&self, address: Option<&str>) -> anyhow::Result<ScriptBuf> {
@@ -253,6 +264,21 @@ impl<'a> Desk<'a> {
         );
         Ok(script)
     }
+}
+
+/// What a file holds, if it moves a vault that these epochs lead to.
+fn read(path: &Path, known: &Lineage) -> anyhow::Result<Rescue> {
+    let cannot = || format!("cannot read {}", path.display());
+    let file = fs::File::open(path).with_context(cannot)?;
+    let mut bytes = Vec::new();
+    let most = LONGEST_PSBT as u64;
+    file.take(most + 1).read_to_end(&mut bytes).with_context(cannot)?;
+    ensure!(
+        bytes.len() <= LONGEST_PSBT,
+        "{} is longer than {LONGEST_PSBT} bytes, too long for what it should be",
+        path.display()
+    );
+    Rescue::read(&bytes, known).with_context(|| path.display().to_string())
 }
 
 /// The coins of a script that may be spent in the next block.

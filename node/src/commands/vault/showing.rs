@@ -17,13 +17,17 @@ use crate::printable::printable;
 pub(super) struct Names(BTreeMap<XOnlyPublicKey, String>);
 
 impl Names {
-    /// From the federation file that the configuration names; none without: a name is a courtesy.
+    /// From the federation files that the configuration names; none without: a name is a courtesy.
     pub(super) fn of(config: &Config) -> Self {
-        let signer = config.signer.as_ref().map(|own| own.federation_file.clone());
-        let sequencer = config.sequencer.as_ref();
-        let file = signer.or_else(|| sequencer.and_then(|own| own.federation_file.clone()));
-        let federation = file.and_then(|path| Federation::load(&path).ok());
-        let members = federation.iter().flat_map(|federation| federation.members());
+        let signer = config.signer.iter().map(|own| &own.federation_file);
+        let sequencer = config.sequencer.iter();
+        let coordinated = sequencer.flat_map(|own| {
+            let more = own.more_federations.iter().map(|files| &files.federation_file);
+            own.federation_file.iter().chain(more)
+        });
+        let files = signer.chain(coordinated);
+        let federations: Vec<_> = files.filter_map(|path| Federation::load(path).ok()).collect();
+        let members = federations.iter().flat_map(|federation| federation.members());
         Self(
             members
                 .map(|member| (member.backup_key, member.name.clone()))
@@ -76,6 +80,7 @@ struct Part {
 #[serde(rename_all = "camelCase")]
 struct Answer {
     txid: String,
+    epoch: u32,
     leaf: &'static str,
     vault: String,
     before: u64,
@@ -112,9 +117,11 @@ pub(super) fn print(
         );
         return Ok(());
     }
-    let Summary { leaf, vault, .. } = summary;
+    let Summary {
+        epoch, leaf, vault, ..
+    } = summary;
     println!(
-        "moves      the vault {vault} to itself, by its {} leaf",
+        "moves      the vault {vault} of epoch {epoch} to itself, by its {} leaf",
         leaf_name(*leaf)
     );
     println!(
@@ -167,6 +174,7 @@ fn answer(summary: &Summary, left: Option<u32>, names: &Names, change: Option<Pa
     };
     Answer {
         txid: summary.txid.to_string(),
+        epoch: summary.epoch,
         leaf: leaf_name(summary.leaf),
         vault: summary.vault.to_string(),
         before: summary.before.to_sat(),
