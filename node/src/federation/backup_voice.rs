@@ -10,8 +10,7 @@
 //! Specification: `docs/spec/handover.md`.
 
 use std::collections::BTreeMap;
-use std::fs::OpenOptions;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use bitcoin::XOnlyPublicKey;
@@ -24,6 +23,8 @@ use tacit_protocol::params::ChainId;
 use tacit_protocol::peg::taproot::secp;
 use tacit_protocol::peg::{Epoch, EpochHash, Release};
 use thiserror::Error;
+
+use crate::synced;
 
 /// The longest file of either kind: an epoch has two quorums of a hundred keys, in hexadecimal digits.
 const LONGEST: u64 = 32 * 1024;
@@ -256,10 +257,7 @@ fn write_new(path: &Path, value: &impl Serialize) -> Result<(), VoiceError> {
     };
     let mut text = serde_json::to_string_pretty(value).expect("strings and keys have a JSON form");
     text.push('\n');
-    let file = OpenOptions::new().write(true).create_new(true).open(path);
-    let mut file = file.map_err(failed)?;
-    file.write_all(text.as_bytes()).map_err(failed)?;
-    file.sync_all().map_err(failed)
+    synced::write_new(path, text.as_bytes()).map_err(failed)
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use bitcoin::XOnlyPublicKey;
+use bitcoin::{Script, XOnlyPublicKey};
 use bitcoin::secp256k1::Message;
 use bitcoin::secp256k1::schnorr::Signature;
 use thiserror::Error;
@@ -315,6 +315,73 @@ impl Announcement {
     /// Never: the body is short.
     pub fn envelope(&self, key: XOnlyPublicKey) -> Result<Envelope, EnvelopeError> {
         Envelope::new(key, EnvelopeKind::Epoch, self.encode())
+    }
+}
+
+/// The epochs of one chain in their order, each but the first announced by the one before it.
+///
+/// Every announcement in it was checked. That does not say that they have begun.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lineage {
+    chain: ChainId,
+    first: Epoch,
+    announcements: Vec<Announcement>,
+}
+
+impl Lineage {
+    /// The first epoch of a chain, and none after it.
+    #[must_use]
+    pub fn new(chain: ChainId, first: Epoch) -> Self {
+        let announcements = Vec::new();
+        Self {
+            chain,
+            first,
+            announcements,
+        }
+    }
+
+    /// Adds the epoch that is announced.
+    ///
+    /// # Errors
+    /// As [`Announcement::check`] for the last epoch; nothing was added then.
+    pub fn follow(&mut self, announcement: Announcement) -> Result<(), SuccessionError> {
+        announcement.check(self.chain, self.last())?;
+        self.announcements.push(announcement);
+        Ok(())
+    }
+
+    /// What identifies an epoch on this chain.
+    #[must_use]
+    pub fn hash(&self, epoch: &Epoch) -> EpochHash {
+        epoch.hash(self.chain)
+    }
+
+    /// The last epoch.
+    #[must_use]
+    pub fn last(&self) -> &Epoch {
+        let last = self.announcements.last();
+        last.map_or(&self.first, |announcement| &announcement.epoch)
+    }
+
+    /// How the epochs after the first were announced.
+    #[must_use]
+    pub fn announcements(&self) -> &[Announcement] {
+        &self.announcements
+    }
+
+    /// The same up to the last epoch whose vault has this script; nothing if none has.
+    #[must_use]
+    pub fn up_to(mut self, script: &Script) -> Option<Self> {
+        while *self.last().keys.script_pubkey() != *script {
+            self.announcements.pop()?;
+        }
+        Some(self)
+    }
+
+    /// The first epoch alone.
+    #[must_use]
+    pub fn origin(&self) -> Self {
+        Self::new(self.chain, self.first.clone())
     }
 }
 

@@ -107,6 +107,66 @@ fn each_rule_of_a_succession_refuses_what_breaks_it() {
     }
 }
 
+/// Federations 1, 2 and 3 in their order, from an epoch with this number.
+fn lineage() -> Lineage {
+    let mut lineage = Lineage::new(CHAIN, epoch(4, 1));
+    for (number, from, to) in [(5, 1, 2), (6, 2, 3)] {
+        lineage.follow(announced(number, from, to)).unwrap();
+    }
+    lineage
+}
+
+/// Federation `from` announces `to`.
+fn announced(number: u32, from: u8, to: u8) -> Announcement {
+    let next = epoch(number, to);
+    Announcement {
+        release: by_federation(from, &epoch(0, from).keys, &next, Voice::Incumbent),
+        successor: signature(to, &next.keys, &next, Voice::Successor),
+        epoch: next,
+    }
+}
+
+#[test]
+fn a_lineage_takes_what_its_last_epoch_announced_and_nothing_else() {
+    let whole = lineage();
+    assert_eq!(whole.last(), &epoch(6, 3));
+    assert_eq!(whole.announcements(), [announced(5, 1, 2), announced(6, 2, 3)]);
+    assert_eq!(whole.origin(), Lineage::new(CHAIN, epoch(4, 1)));
+    for (next, rule) in [
+        (announced(7, 2, 4), SuccessionError::Incumbent),
+        (announced(7, 3, 3), SuccessionError::SameKeys),
+        (
+            announced(6, 3, 4),
+            SuccessionError::Number {
+                stated: 6,
+                current: 6,
+            },
+        ),
+    ] {
+        let mut lineage = whole.clone();
+        assert_eq!(lineage.follow(next), Err(rule));
+        assert_eq!(lineage, whole);
+    }
+    let mut elsewhere = Lineage::new(ChainId::from_bytes([8; 32]), epoch(4, 1));
+    let refused = elsewhere.follow(announced(5, 1, 2));
+    assert_eq!(refused, Err(SuccessionError::Incumbent));
+}
+
+#[test]
+fn a_lineage_ends_with_the_last_epoch_that_has_a_script() {
+    let mut whole = lineage();
+    for (number, federation) in [(6, 3), (5, 2), (4, 1)] {
+        let script = epoch(0, federation).keys.script_pubkey();
+        let part = whole.clone().up_to(&script).unwrap();
+        assert_eq!(part.last(), &epoch(number, federation));
+    }
+    assert_eq!(whole.clone().up_to(&epoch(0, 9).keys.script_pubkey()), None);
+    // Keys may come back.
+    whole.follow(announced(7, 3, 1)).unwrap();
+    let again = whole.up_to(&epoch(0, 1).keys.script_pubkey()).unwrap();
+    assert_eq!(again.last().number, 7);
+}
+
 #[test]
 fn the_keys_of_the_backup_leaf_let_the_vault_go_when_the_federations_key_is_lost() {
     let (current, mut announcement) = announcement();

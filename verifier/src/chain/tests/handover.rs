@@ -179,6 +179,41 @@ fn a_rotation_begins_the_epoch_that_was_announced() {
 }
 
 #[test]
+fn backup_keys_announce_an_epoch_that_begins_by_a_rotation() {
+    let mut chain = Chain::funded();
+    rotate(&mut chain, FIRST, SECOND);
+    let epoch = next(&chain, THIRD);
+    let signed = |signers: &[u8]| {
+        let quorum = chain.epoch().keys.backup.expect("a backup leaf");
+        let message = epoch.backup_message(world().rules.params().chain_id());
+        let sign = |signer: &u8| {
+            let place = quorum.keys().iter().position(|key| *key == x_only(*signer));
+            let place = u8::try_from(place.unwrap_or(2)).expect("a small leaf");
+            (place, Secp256k1::new().sign_schnorr_no_aux_rand(&message, &keypair(*signer)))
+        };
+        Announcement {
+            release: Release::Backup(signers.iter().map(sign).collect()),
+            ..announcement(&chain, epoch.clone(), SECOND, THIRD)
+        }
+    };
+    let (strange, many, good) = (signed(&[SECOND]), signed(&[33, 34]), signed(&[34]));
+    for announcement in [strange, many] {
+        let tx = publish(&mut chain, &announcement);
+        chain.mine(vec![tx]);
+        assert_eq!(table::announced(&chain.kv, &hash(&epoch)), Ok(None));
+    }
+    let tx = publish(&mut chain, &good);
+    chain.mine(vec![tx]);
+    let tx = rotation(&mut chain, &epoch);
+    chain.mine(vec![tx]);
+    assert_eq!(chain.epoch(), epoch);
+    let begun = epoch_record(&chain.kv).expect("memory").announcement;
+    assert_eq!(begun, Some(good), "wallets check it themselves");
+    assert_eq!(fault(&chain), None);
+    same_as_replayed(&chain);
+}
+
+#[test]
 fn a_rotation_that_was_not_announced_before_it_is_a_fault() {
     let chain = Chain::funded();
     let epoch = next(&chain, SECOND);
