@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use bitcoin::{Amount, OutPoint, ScriptBuf, TxOut, WScriptHash, hashes::Hash};
+use tacit_protocol::params::ChainId;
+use tacit_protocol::peg::epoch::{Release, Voice};
 use tacit_protocol::peg::vault::{DepositCoin, PlanError, Selection, UnsignedVaultTx, VaultKeys};
 use tacit_protocol::peg::{
-    AnchorKeys, AnchorTip, DepositTerms, Exit, ExitScript, FeeRate, VaultTip, WithdrawalView,
+    AnchorKeys, AnchorTip, Announcement, DepositTerms, Epoch, Exit, ExitScript, FeeRate, VaultTip,
+    WithdrawalView,
 };
 use tacit_protocol::{F, peg::anchor::ANCHOR_AMOUNT, testing::quorum};
 
@@ -107,6 +110,24 @@ pub(crate) fn anchor_keys() -> AnchorKeys {
         anchor: anchor_key().public_key(),
         federation: federation().public_key(),
         takeover_timelock: 1_008,
+    }
+}
+
+/// The chain of all of this.
+pub(crate) fn chain() -> ChainId {
+    ChainId::from_bytes([7; 32])
+}
+
+/// What the federation with key `from` announces: epoch `number`, of these keys, whose federation is `to`.
+pub(crate) fn announced(number: u32, from: (u8, &VaultKeys), to: (u8, VaultKeys)) -> Announcement {
+    let (signer, incumbent) = (key(from.0), from.1.merkle_root());
+    let epoch = Epoch { number, keys: to.1 };
+    let successor = epoch.keys.merkle_root();
+    let message = |voice| epoch.message(chain(), voice);
+    Announcement {
+        release: Release::Federation(signer.sign_key_path(&message(Voice::Incumbent), incumbent)),
+        successor: key(to.0).sign_key_path(&message(Voice::Successor), successor),
+        epoch,
     }
 }
 

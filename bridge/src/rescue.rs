@@ -1,10 +1,11 @@
 //! Moves the vault by a leaf of its tree, when the federation's key cannot.
 //!
 //! The transaction is an ordinary vault transaction that sweeps and pays nothing: it moves the vault to
-//! itself, and coins of whoever is ready to pay give the fee. It travels as a PSBT (BIP 174, 371) between
+//! itself or hands it over to the federation that was announced as the next one, and coins of whoever is ready
+//! to pay give the fee. It travels as a PSBT (BIP 174, 371) between
 //! people who are offline: [`Rescue::prepare`], then [`Rescue::sign`] by each, [`Rescue::combine`],
-//! [`Rescue::finish`]. Whoever reads one checks all of it that can be told from the vault's keys and the
-//! bytes alone: what the tool before claims is not believed. Specification: `docs/spec/bitcoin.md`.
+//! [`Rescue::finish`]. Whoever reads one checks all of it that can be told from the chain's first epoch and
+//! the bytes alone: what the tool before claims is not believed. Specification: `docs/spec/bitcoin.md`.
 
 use std::collections::BTreeMap;
 
@@ -17,17 +18,20 @@ use bitcoin::{Script, ScriptBuf, Transaction, TxOut, Witness, XOnlyPublicKey};
 use tacit_protocol::Amount;
 use tacit_protocol::peg::taproot::{KEY_INPUT_WEIGHT, key_path_sighash, key_path_witness};
 use tacit_protocol::peg::vault::{
-    LeafSpend, MAX_VAULT_WEIGHT, PlanError, Quorum, VaultKeys, VaultLeaf, VaultPlan, plan_vault_tx,
+    Handover, HandoverPlan, LeafSpend, MAX_VAULT_WEIGHT, PlanError, Quorum, VaultKeys, VaultLeaf, VaultPlan, plan_vault_tx,
 };
 use tacit_protocol::peg::{
-    EpochHash, FeeRate, VaultContext, VaultEffects, VaultFault, VaultTip, WithdrawalView, check_vault_tx,
+    Announcement, EpochHash, FeeRate, Lineage, VaultContext, VaultEffects, VaultFault, VaultTip, WithdrawalView,
+    check_vault_tx,
 };
 
 use crate::client::{BitcoinClient, ClientError};
 use crate::keys::SigningKey;
 
+mod lineage;
 mod report;
 
+pub use lineage::lineage_of;
 pub use report::{FeeSource, RescueError, Summary, leaf_name};
 
 /// The longest PSBT that is read: far beyond one of a hundred keys and two hundred coins.
@@ -41,6 +45,8 @@ const MARKER_WEIGHT: u64 = 2;
 struct Alone {
     tip: VaultTip,
     script: ScriptBuf,
+    /// The epoch that it may be handed over to.
+    next: Option<(EpochHash, ScriptBuf)>,
 }
 
 impl VaultContext for Alone {
@@ -52,9 +58,9 @@ impl VaultContext for Alone {
         &self.script
     }
 
-    // A rescue moves the vault to itself and hands nothing over.
-    fn successor_script(&self, _: &EpochHash) -> Option<ScriptBuf> {
-        None
+    fn successor_script(&self, hash: &EpochHash) -> Option<ScriptBuf> {
+        let next = self.next.as_ref().filter(|(known, _)| known == hash);
+        next.map(|(_, script)| script.clone())
     }
 
     fn anchor_script(&self, _: &XOnlyPublicKey) -> ScriptBuf {
@@ -70,6 +76,9 @@ impl VaultContext for Alone {
 #[derive(Clone, Debug)]
 pub struct Rescue {
     psbt: Psbt,
+    lineage: Lineage,
+    /// How the epoch was announced that the vault is handed over to, if it is.
+    next: Option<Announcement>,
     prevouts: Vec<TxOut>,
     leaf: VaultLeaf,
     quorum: Quorum,
@@ -79,17 +88,23 @@ pub struct Rescue {
 }
 
 impl Rescue {
-    /// Builds the transaction that moves the vault to itself by `leaf`.
+    /// Builds the transaction that moves the vault of the last epoch by `leaf`: to `next`, an epoch that was
+    /// announced, or else to itself.
     ///
     /// # Errors
-    /// [`RescueError::NoLeaf`], [`RescueError::Plan`].
+    /// [`RescueError::NoLeaf`], [`RescueError::Plan`], [`RescueError::Announcement`].
     pub fn prepare(
-        vault: &VaultKeys,
+        lineage: &Lineage,
         tip: VaultTip,
-        leaf: VaultLeaf,
+        (leaf, next): (VaultLeaf, Option<&Announcement>),
         fee: FeeSource<'_>,
     ) -> Result<Self, RescueError> {
+        let vault = &lineage.last().keys;
         let (quorum, spend) = leaf_of(vault, leaf)?;
+        let handover = next.map(|next| HandoverPlan {
+            handover: Handover::Vault(lineage.hash(&next.epoch)),
+            script_pubkey: next.epoch.keys.script_pubkey(),
+        });
         let plan = |rate| {
             plan_vault_tx(&VaultPlan {
                 height: 0,
@@ -103,7 +118,7 @@ impl Rescue {
                 change_script: fee.change,
                 top_up: Amount::ZERO,
                 p2a: false,
-                handover: None,
+                handover: handover.as_ref(),
             })
         };
         // Plans reckon with a key path; a leaf is heavier. More coins only make the difference smaller.
@@ -134,7 +149,8 @@ impl Rescue {
                 .tap_key_origins
                 .insert(key, (vec![hash], Default::default()));
         }
-        let rescue = Self::check(psbt, vault)?;
+        lineage::put(&mut psbt, lineage, next);
+        let rescue = Self::check(psbt, (lineage, next))?;
         let weight = u32::try_from(rescue.weight()).map_err(|_| PlanError::Overflow)?;
         if weight > MAX_VAULT_WEIGHT {
             return Err(PlanError::TooHeavy(weight).into());
@@ -142,13 +158,23 @@ impl Rescue {
         Ok(rescue)
     }
 
-    /// From the bytes of a PSBT, if it is a spend of this vault by a leaf that a member should sign.
+    /// From the bytes of a PSBT, if it is a spend of the vault by a leaf that a member should sign.
+    ///
+    /// The PSBT has the announcements that lead from the first epoch of `known` to the vault's, and that of the
+    /// epoch that the vault is handed over to; where it has none, the vault is that of the last epoch of `known`.
     ///
     /// # Errors
     /// [`RescueError`].
-    pub fn read(bytes: &[u8], vault: &VaultKeys) -> Result<Self, RescueError> {
-        let psbt = Psbt::deserialize(bytes).map_err(|error| RescueError::Psbt(error.to_string()))?;
-        Self::check(psbt, vault)
+    pub fn read(bytes: &[u8], known: &Lineage) -> Result<Self, RescueError> {
+        Self::check(psbt(bytes)?, (known, None))
+    }
+
+    /// The same for a copy of this one, from which a tool may have dropped the announcements.
+    ///
+    /// # Errors
+    /// [`RescueError`].
+    pub fn read_copy(&self, bytes: &[u8]) -> Result<Self, RescueError> {
+        Self::check(psbt(bytes)?, (&self.lineage, self.next.as_ref()))
     }
 
     /// The PSBT.
@@ -157,8 +183,11 @@ impl Rescue {
         self.psbt.serialize()
     }
 
-    /// Checks whatever can be told from the vault's keys and the PSBT alone.
-    fn check(psbt: Psbt, vault: &VaultKeys) -> Result<Self, RescueError> {
+    /// Checks whatever can be told from the chain's first epoch and the PSBT alone.
+    fn check(mut psbt: Psbt, known: (&Lineage, Option<&Announcement>)) -> Result<Self, RescueError> {
+        let (lineage, next) = lineage::read(&psbt, known)?;
+        lineage::put(&mut psbt, &lineage, next.as_ref());
+        let (epoch, vault) = (lineage.last().number, &lineage.last().keys);
         let tx = &psbt.unsigned_tx;
         let prevouts: Option<Vec<TxOut>> = psbt
             .inputs
@@ -167,10 +196,10 @@ impl Rescue {
             .collect();
         let prevouts = prevouts.ok_or(RescueError::Layout("does not say what every input holds"))?;
         let (Some(first), Some(held)) = (tx.input.first(), prevouts.first()) else {
-            return Err(RescueError::OtherVault);
+            return Err(RescueError::OtherVault { epoch });
         };
         if held.script_pubkey != vault.script_pubkey() {
-            return Err(RescueError::OtherVault);
+            return Err(RescueError::OtherVault { epoch });
         }
         let leaf = leaf_in(&psbt, vault).ok_or(RescueError::Layout(
             "names no leaf of the vault, or was finalised by another tool",
@@ -187,11 +216,16 @@ impl Rescue {
             outpoint: first.previous_output,
             amount,
         };
-        let script = vault.script_pubkey();
-        let effects = check_vault_tx(tx, &prevouts, &Alone { tip, script })?;
-        if effects.handover.is_some() {
+        let alone = Alone {
+            tip,
+            script: vault.script_pubkey(),
+            next: successor(&lineage, next.as_ref()),
+        };
+        let effects = check_vault_tx(tx, &prevouts, &alone)?;
+        let wanted = alone.next.as_ref().map(|(hash, _)| Handover::Vault(*hash));
+        if effects.handover != wanted {
             return Err(RescueError::Layout(
-                "hands the vault or the anchors over to somebody",
+                "hands the vault or the anchors over to somebody else than it says",
             ));
         }
         if !effects.swept.is_empty() {
@@ -200,6 +234,8 @@ impl Rescue {
         let hash = TapLeafHash::from_script(&quorum.leaf(), LeafVersion::TapScript);
         let rescue = Self {
             psbt,
+            lineage,
+            next,
             prevouts,
             leaf,
             quorum,
@@ -248,6 +284,9 @@ impl Rescue {
         let signed: Vec<XOnlyPublicKey> = self.signatures().into_keys().collect();
         let missing = self.quorum.keys().iter().filter(|key| !signed.contains(key));
         Summary {
+            epoch: self.lineage.last().number,
+            next: self.next.as_ref().map(|next| next.epoch.clone()),
+            next_hash: self.next.as_ref().map(|next| self.lineage.hash(&next.epoch)),
             leaf: self.leaf,
             txid: tx.compute_txid(),
             vault: tx.input[0].previous_output,
@@ -317,12 +356,14 @@ impl Rescue {
     /// # Errors
     /// [`RescueError::Different`], [`RescueError::BadSignature`].
     pub fn combine(&mut self, other: Self) -> Result<(), RescueError> {
-        if self.psbt.unsigned_tx != other.psbt.unsigned_tx || self.prevouts != other.prevouts {
+        let same = self.psbt.unsigned_tx == other.psbt.unsigned_tx && self.prevouts == other.prevouts;
+        if !same || self.next != other.next {
             return Err(RescueError::Different);
         }
         self.psbt
             .combine(other.psbt)
             .map_err(|_| RescueError::Different)?;
+        lineage::put(&mut self.psbt, &self.lineage, self.next.as_ref());
         self.check_signatures()
     }
 
@@ -362,8 +403,12 @@ impl Rescue {
         for input in 1..tx.input.len() {
             tx.input[input].witness = self.coin_witness(input)?;
         }
-        let (tip, script) = (self.tip(), self.prevouts[0].script_pubkey.clone());
-        check_vault_tx(&tx, &self.prevouts, &Alone { tip, script })?;
+        let alone = Alone {
+            tip: self.tip(),
+            script: self.prevouts[0].script_pubkey.clone(),
+            next: successor(&self.lineage, self.next.as_ref()),
+        };
+        check_vault_tx(&tx, &self.prevouts, &alone)?;
         Ok(tx)
     }
 
@@ -442,6 +487,16 @@ fn plain(signature: schnorr::Signature) -> taproot::Signature {
         signature,
         sighash_type: TapSighashType::Default,
     }
+}
+
+fn psbt(bytes: &[u8]) -> Result<Psbt, RescueError> {
+    Psbt::deserialize(bytes).map_err(|error| RescueError::Psbt(error.to_string()))
+}
+
+/// The epoch that the vault is handed over to, as the vault's rules ask for it.
+fn successor(lineage: &Lineage, next: Option<&Announcement>) -> Option<(EpochHash, ScriptBuf)> {
+    let epoch = &next?.epoch;
+    Some((lineage.hash(epoch), epoch.keys.script_pubkey()))
 }
 
 fn leaf_of(vault: &VaultKeys, leaf: VaultLeaf) -> Result<(Quorum, LeafSpend), RescueError> {

@@ -183,6 +183,10 @@ pub struct FederationFiles {
     pub federation_file: PathBuf,
     /// The federation's public key, as `tacit federation join` wrote it.
     pub group_file: PathBuf,
+    /// Voices of the backup keys in office that let this federation follow, as `tacit federation vouch` wrote them:
+    /// for a federation that lost its distributed key.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub backup_voices: Vec<PathBuf>,
 }
 
 /// What only a member of the federation needs.

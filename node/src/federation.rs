@@ -7,11 +7,13 @@
 //! * [`member`]: a signer: judges by its own state, then signs.
 //! * [`succession`]: what two federations sign, so that one follows the other.
 //! * [`consent`]: what a member's operator allows in advance.
+//! * [`backup_voice`]: how a federation that lost its key lets another one follow.
 //! * [`secrets`]: identities and shares in files.
 //! * [`keygen`]: the key generation between the members' machines.
 //!
 //! Specification: `docs/spec/federation.md`.
 
+pub mod backup_voice;
 pub mod consent;
 pub mod coordinator;
 pub mod file;

@@ -18,7 +18,7 @@ use crate::field::F;
 use crate::hash::{B2, Label};
 
 /// The version of the rules that this code follows.
-pub const RULES_VERSION: u16 = 4;
+pub const RULES_VERSION: u16 = 5;
 
 /// Blocks after which a depositor can take a deposit back.
 pub const REFUND_TIMELOCK: u16 = 1_008;

@@ -30,7 +30,7 @@ pub use anchor::{AnchorKeys, AnchorOutcome, AnchorStep, AnchorTip, EmptyReason, 
 pub use block::{BlockInput, TxInput};
 pub use coins::Coin;
 pub use deposit::DepositTerms;
-pub use epoch::{Announcement, Epoch, EpochHash, SuccessionError};
+pub use epoch::{Announcement, Epoch, EpochHash, Lineage, Release, SuccessionError};
 pub use exit::{Exit, ExitError, ExitScript};
 pub use fees::FeeRate;
 pub use forced::{FeeRaise, ForcedClaim, ForcedRequest};

@@ -7,7 +7,7 @@
 //! * [`federation`]: signers that are dead, paused or restarted, and a coordinator that lies to them.
 //! * [`forced`]: a sequencer that refuses somebody, and is made to pay him out.
 //! * [`takeover`]: a sequencer that is gone for good, and another one in its place.
-//! * [`reshare`]: a federation that hands over to the next one.
+//! * [`reshare`]: a federation that hands over to the next one. [`lost_key`]: one that cannot sign any more.
 //! * [`raise`]: a withdrawal that miners became too dear for, and its owner's raise of the limit.
 //! * [`malice`]: a sequencer that lies on Bitcoin, and a federation that steals.
 //!
@@ -20,6 +20,7 @@ mod faults;
 mod federation;
 mod forced;
 mod full_disk;
+mod lost_key;
 mod malice;
 mod people;
 mod pinned;

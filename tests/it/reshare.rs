@@ -16,14 +16,14 @@ use crate::people::Person;
 use crate::setting::{Choices, Setting, binary};
 
 /// The federation to come, with the signers that run.
-struct Next {
-    own: LocalFederation,
-    signers: Vec<NodeProcess>,
+pub(crate) struct Next {
+    pub(crate) own: LocalFederation,
+    pub(crate) signers: Vec<NodeProcess>,
 }
 
 impl Next {
     /// Founds a federation that the setting's sequencer coordinates too, and starts its signers.
-    fn found(setting: &Setting) -> anyhow::Result<Self> {
+    pub(crate) fn found(setting: &Setting) -> anyhow::Result<Self> {
         let dir = setting.ground.dir().join("next");
         let inner = dir.join("federation");
         fs::create_dir_all(&inner)?;
@@ -41,20 +41,21 @@ impl Next {
     }
 
     /// The script of its vault.
-    fn vault_script(&self) -> anyhow::Result<ScriptBuf> {
+    pub(crate) fn vault_script(&self) -> anyhow::Result<ScriptBuf> {
         let keys = self.own.federation().vault_keys(self.own.group())?;
         Ok(keys.script_pubkey())
     }
 
-    fn files(&self) -> FederationFiles {
+    pub(crate) fn files(&self) -> FederationFiles {
         FederationFiles {
             federation_file: self.own.file.clone(),
             group_file: self.own.group_file.clone(),
+            backup_voices: Vec::new(),
         }
     }
 }
 
-fn epoch(setting: &Setting) -> anyhow::Result<EpochStatus> {
+pub(crate) fn epoch(setting: &Setting) -> anyhow::Result<EpochStatus> {
     Ok(setting.desk.bridge_status()?.epoch)
 }
 

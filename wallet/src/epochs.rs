@@ -8,8 +8,8 @@
 
 use bitcoin::XOnlyPublicKey;
 use rand_core::CryptoRngCore;
-use tacit_protocol::peg::Epoch;
-use tacit_protocol::peg::epoch::{DEPOSIT_GRACE, SHARES_KEPT, SuccessionError};
+use tacit_protocol::peg::epoch::{DEPOSIT_GRACE, SHARES_KEPT};
+use tacit_protocol::peg::{Epoch, Lineage, SuccessionError};
 use thiserror::Error;
 
 use crate::api::{EpochDetails, NodeApi};
@@ -83,7 +83,7 @@ impl Wallet {
     }
 
     fn check_epochs(&self, told: &[EpochDetails]) -> Result<(), EpochsError> {
-        let mut current = self.params.genesis().epoch();
+        let mut lineage = Lineage::new(self.params.chain_id(), self.params.genesis().epoch());
         for details in told {
             let (number, announced) = (details.number, &details.announcement);
             if number != announced.epoch.number {
@@ -92,10 +92,9 @@ impl Wallet {
                     announced: announced.epoch.number,
                 });
             }
-            announced
-                .check(self.params.chain_id(), &current)
+            lineage
+                .follow(announced.clone())
                 .map_err(|rule| EpochsError::Announcement { number, rule })?;
-            current = announced.epoch.clone();
         }
         Ok(())
     }

@@ -13,7 +13,7 @@ use tacit_circuits::r1cs::Statement;
 use tacit_circuits::transfer::TransferStatement;
 use tacit_protocol::hash::{B2, Label};
 use tacit_protocol::params::{ChainParams, FeeTable, Genesis, RULES_VERSION};
-use tacit_protocol::peg::epoch::Voice;
+use tacit_protocol::peg::epoch::{Release, Voice};
 use tacit_protocol::peg::vault::VaultKeys;
 use tacit_protocol::peg::{Announcement, Epoch};
 use tacit_protocol::transfer::ProofBytes;
@@ -62,7 +62,7 @@ pub(crate) fn epoch(number: u32, (from, to): (u8, u8), height: u32) -> EpochDeta
         number,
         height,
         announcement: Announcement {
-            incumbent: sign(from, Voice::Incumbent),
+            release: Release::Federation(sign(from, Voice::Incumbent)),
             successor: sign(to, Voice::Successor),
             epoch: next.clone(),
         },

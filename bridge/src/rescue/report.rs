@@ -4,7 +4,7 @@
 use bitcoin::{OutPoint, Script, ScriptBuf, Txid, XOnlyPublicKey};
 use tacit_protocol::Amount;
 use tacit_protocol::peg::vault::{PlanError, VaultLeaf};
-use tacit_protocol::peg::{Coin, FeeRate, VaultFault};
+use tacit_protocol::peg::{Coin, Epoch, EpochHash, FeeRate, SuccessionError, VaultFault};
 use thiserror::Error;
 
 use crate::client::ClientError;
@@ -13,7 +13,7 @@ use crate::client::ClientError;
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum RescueError {
     /// The tree has no such leaf.
-    #[error("the vault of this chain has no {0} leaf; only the federation's key moves it")]
+    #[error("the vault of this epoch has no {0} leaf; only the federation's key moves it")]
     NoLeaf(&'static str),
     /// It cannot be built or paid for.
     #[error("it cannot be built: {0}; name more or larger fee coins, or a lower rate")]
@@ -21,9 +21,33 @@ pub enum RescueError {
     /// Bytes that are no PSBT.
     #[error("this is no PSBT: {0}; give the file that `prepare`, `sign` or `combine` wrote, in binary")]
     Psbt(String),
-    /// The vault of another chain, or nothing like a vault.
-    #[error("input 0 is not an output of this chain's vault; is `chain` the right chain.json?")]
-    OtherVault,
+    /// The vault of another chain or epoch, or nothing like a vault.
+    #[error(
+        "input 0 is not an output of the vault of epoch {epoch}, to which the PSBT's announcements lead; is `chain` \
+         the right chain.json? If another tool dropped the announcements, take the PSBT that `prepare` wrote, and \
+         name it first to `combine`"
+    )]
+    OtherVault {
+        /// The last one that is announced.
+        epoch: u32,
+    },
+    /// An announcement breaks a rule.
+    #[error(
+        "the PSBT says that the vault is or shall be that of a later epoch, and the announcement of epoch {number} does \
+         not hold: {rule}; is `chain` the right chain.json? If it is, do not sign, and ask who prepared it"
+    )]
+    Announcement {
+        /// Its number.
+        number: u32,
+        /// The rule.
+        rule: SuccessionError,
+    },
+    /// An output that is no vault of an epoch that is known.
+    #[error(
+        "output {0} is the vault of none of the chain's epochs that are known; let the node catch up, and ask a node \
+         of your own"
+    )]
+    NoEpoch(OutPoint),
     /// It leaves out what it needs, or says something else than it should.
     #[error("the PSBT {0}; take the one that `prepare` wrote")]
     Layout(&'static str),
@@ -121,6 +145,12 @@ pub struct FeeSource<'a> {
 /// What a rescue does, for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Summary {
+    /// Whose vault it is: the number of the federation's epoch.
+    pub epoch: u32,
+    /// The epoch that it is handed over to; without one it stays where it is.
+    pub next: Option<Epoch>,
+    /// The hash of that epoch.
+    pub next_hash: Option<EpochHash>,
     /// By which leaf.
     pub leaf: VaultLeaf,
     /// The transaction.

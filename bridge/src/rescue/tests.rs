@@ -3,15 +3,27 @@
 use bitcoin::absolute::LockTime;
 use bitcoin::{OutPoint, Sequence};
 use tacit_protocol::encoding::Encode;
+use tacit_protocol::peg::Epoch;
 use tacit_protocol::peg::anchor::ANCHOR_AMOUNT;
 use tacit_protocol::peg::vault::{Handover, VaultMeta};
 
 use super::*;
-use crate::fixture::{World, federation, key, operator, rate, vault_keys};
+use crate::fixture::{World, chain, federation, key, operator, rate, vault_keys};
+
+mod epochs;
 
 /// The keys of the backup leaf, and of the recovery leaf.
 const BACKUP: [u8; 5] = [71, 72, 73, 74, 75];
 const RECOVERY: [u8; 3] = [81, 82, 83];
+
+/// A chain whose first federation has these keys.
+fn lineage_from(keys: VaultKeys) -> Lineage {
+    Lineage::new(chain(), Epoch { number: 0, keys })
+}
+
+fn first() -> Lineage {
+    lineage_from(vault_keys())
+}
 
 fn prepare_by(leaf: VaultLeaf) -> Rescue {
     let world = World::new();
@@ -21,7 +33,7 @@ fn prepare_by(leaf: VaultLeaf) -> Rescue {
         rate: rate(),
         change: world.coins.script(),
     };
-    Rescue::prepare(&vault_keys(), world.vault_tip, leaf, fee).unwrap()
+    Rescue::prepare(&first(), world.vault_tip, (leaf, None), fee).unwrap()
 }
 
 fn prepare() -> Rescue {
@@ -39,7 +51,7 @@ fn signed(rescue: &Rescue, tags: &[u8]) -> Rescue {
 
 /// The same through its bytes.
 fn again(rescue: &Rescue) -> Result<Rescue, RescueError> {
-    Rescue::read(&rescue.to_bytes(), &vault_keys())
+    Rescue::read(&rescue.to_bytes(), &first())
 }
 
 /// What becomes of a rescue whose PSBT is changed.
@@ -191,15 +203,15 @@ fn a_rescue_says_what_it_spends_and_by_which_leaf_or_it_is_not_read() {
     let other = |psbt: &mut Psbt| {
         psbt.inputs[0].witness_utxo.as_mut().unwrap().script_pubkey = key(9).output_script();
     };
-    assert_eq!(changed(other), RescueError::OtherVault);
+    assert_eq!(changed(other), RescueError::OtherVault { epoch: 0 });
     let other_chain = VaultKeys {
         federation: key(9).public_key(),
         ..vault_keys()
     };
-    let read = Rescue::read(&prepare().to_bytes(), &other_chain);
-    assert_eq!(read.unwrap_err(), RescueError::OtherVault);
+    let read = Rescue::read(&prepare().to_bytes(), &lineage_from(other_chain));
+    assert_eq!(read.unwrap_err(), RescueError::OtherVault { epoch: 0 });
     for bytes in [&b""[..], b"cHNidP8BAH0=", &[0xff; 64]] {
-        let read = Rescue::read(bytes, &vault_keys());
+        let read = Rescue::read(bytes, &first());
         assert!(matches!(read, Err(RescueError::Psbt(_))));
     }
 }
@@ -245,7 +257,7 @@ fn only_copies_of_one_transaction_are_combined() {
         rate: FeeRate::from_sat_per_kwu(2_000),
         change: world.coins.script(),
     };
-    let other = Rescue::prepare(&vault_keys(), world.vault_tip, VaultLeaf::Backup, fee).unwrap();
+    let other = Rescue::prepare(&first(), world.vault_tip, (VaultLeaf::Backup, None), fee).unwrap();
     assert_eq!(rescue.combine(other), Err(RescueError::Different));
     assert_eq!(
         rescue.combine(prepare_by(VaultLeaf::Recovery)),
@@ -287,11 +299,11 @@ fn a_vault_without_the_leaf_and_a_fee_without_coins_are_refused() {
     };
     let bare = VaultKeys::without_leaves(federation().public_key());
     for (leaf, name) in [(VaultLeaf::Backup, "backup"), (VaultLeaf::Recovery, "recovery")] {
-        let refused = Rescue::prepare(&bare, world.vault_tip, leaf, fee);
+        let refused = Rescue::prepare(&lineage_from(bare.clone()), world.vault_tip, (leaf, None), fee);
         assert_eq!(refused.unwrap_err(), RescueError::NoLeaf(name));
     }
     let poor = FeeSource { coins: &[], ..fee };
-    let refused = Rescue::prepare(&vault_keys(), world.vault_tip, VaultLeaf::Backup, poor);
+    let refused = Rescue::prepare(&first(), world.vault_tip, (VaultLeaf::Backup, None), poor);
     assert!(matches!(refused, Err(RescueError::Plan(PlanError::Coins(_)))));
 }
 

@@ -7,7 +7,8 @@
 //!   the sequencer     genesis with group key and federation file
 //! ```
 //! `founding` has identities and the file, `joining` the key generation, `consenting` what a signer's operator
-//! allows in advance, `resharing` checks who comes next, `tending` the rest.
+//! allows in advance, `resharing` checks who comes next, `vouching` speaks for a federation that lost its key,
+//! `tending` the rest.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -19,12 +20,14 @@ use crate::config::Config;
 
 pub use consenting::ConsentArgs;
 pub use resharing::ReshareArgs;
+pub use vouching::VouchArgs;
 
 mod consenting;
 mod founding;
 mod joining;
 mod resharing;
 mod tending;
+mod vouching;
 
 /// Arguments of `tacit federation`.
 #[derive(Debug, Args)]
@@ -60,6 +63,12 @@ pub enum FederationAction {
     ///
     /// It is for the operator of the sequencer, which runs; nothing is changed.
     Reshare(ReshareArgs),
+    /// Let the next federation follow by a backup key, where the present one lost its key
+    ///
+    /// It needs chain.json, the file that `reshare --out` wrote, and no network: do it where the backup key is. The
+    /// sequencer posts the announcement once it has a threshold of these; then `tacit vault rescue prepare --to`
+    /// moves the vault.
+    Vouch(VouchArgs),
 }
 
 /// Arguments of `tacit federation identity`.
@@ -180,5 +189,6 @@ pub fn run(args: &FederationArgs, global: &Global) -> anyhow::Result<ExitCode> {
         FederationAction::Resume => tending::resume(&config()?),
         FederationAction::Consent(args) => consenting::consent(args, &config()?),
         FederationAction::Reshare(args) => resharing::reshare(args, &config()?),
+        FederationAction::Vouch(args) => vouching::vouch(args, &config()?),
     }
 }

@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
+use tacit_protocol::peg::EpochHash;
 use tacit_protocol::peg::vault::VaultLeaf;
 
 use crate::cli::Global;
@@ -33,9 +34,14 @@ pub struct VaultArgs {
 pub enum VaultAction {
     /// Move the vault by its backup or recovery leaf, when the federation's key cannot
     ///
-    /// The vault is moved to itself, past every check of a signer, which starts its timelocks anew; a fee
+    /// The vault is moved to itself, past every check of a signer, which starts its timelocks anew; or, with --to, to
+    /// a federation that was announced, which is the way out when the present one's key is lost. A fee
     /// coin pays the miners. The steps pass a PSBT on (BIP 174, in binary), so other tools and hardware wallets
     /// can sign too. Every step checks all of it again, and shows what it does.
+    ///
+    /// After handovers the vault is another federation's than that of chain.json. The PSBT then has their
+    /// announcements: every step checks the signatures from the first federation to the one whose vault it is,
+    /// and says its epoch. Nobody needs a file besides.
     Rescue(RescueArgs),
 }
 
@@ -60,6 +66,8 @@ pub enum RescueStep {
     /// Sign with a backup or recovery key; needs chain.json only, no network
     Sign(SignArgs),
     /// Put copies together that different people signed; needs chain.json only
+    ///
+    /// If a tool dropped the announcements from a copy, name the PSBT that `prepare` wrote first.
     Combine(CombineArgs),
     /// Check that all is there and send it; needs bitcoind
     Finish(FinishArgs),
@@ -89,6 +97,10 @@ pub struct PrepareArgs {
     /// By which leaf
     #[arg(long, value_enum, default_value_t = Leaf::Backup)]
     pub leaf: Leaf,
+    /// Hand the vault over to the epoch with this hash, which was announced, instead of moving it to itself: 64
+    /// hexadecimal digits
+    #[arg(long, value_name = "HASH")]
+    pub to: Option<EpochHash>,
     /// A node of this chain that says where the vault is, as http://host:port [default: the database in
     /// `data_dir` of the configuration, whose process must not run]
     #[arg(long, value_name = "URL")]
@@ -145,7 +157,7 @@ pub struct CombineArgs {
     /// Where to write the PSBT; an existing file is not replaced
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
-    /// Signed copies of one PSBT
+    /// Copies of one PSBT; where a tool dropped something from some, the one that `prepare` wrote first
     #[arg(required = true, value_name = "PSBT")]
     pub psbts: Vec<PathBuf>,
 }

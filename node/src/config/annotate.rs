@@ -84,7 +84,8 @@ pub(super) const EXPLANATIONS: &[(&str, &str)] = &[
     (
         "sequencer.more_federations",
         "Federations before and after that one, each a table [[sequencer.more_federations]] with its \
-         federation_file and group_file. `tacit federation reshare` checks one and prints the lines.",
+         federation_file and group_file. `tacit federation reshare` checks one and prints the lines. Where the \
+         federation in office lost its key, backup_voices lists what `tacit federation vouch` wrote.",
     ),
     (
         "signer.federation_file",

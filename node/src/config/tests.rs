@@ -26,6 +26,7 @@ fn with_sequencer() -> Config {
         more_federations: vec![FederationFiles {
             federation_file: "j".into(),
             group_file: "k".into(),
+            backup_voices: vec!["v".into()],
         }],
     };
     let signer = SignerConfig {

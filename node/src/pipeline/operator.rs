@@ -37,6 +37,7 @@ use super::journal::StoreJournal;
 use super::signing::Signing;
 use super::view::{StateView, StoreTenures};
 use crate::config::{Config, ConfigError, SequencerConfig};
+use crate::federation::backup_voice::BackupVoice;
 use crate::federation::coordinator::FederationSigner;
 
 mod activity;
@@ -76,6 +77,8 @@ pub(crate) struct Operator {
     publisher: Publisher,
     vault: VaultOperator,
     poster: Poster,
+    /// What backup keys say about federations to come.
+    backup_voices: Vec<BackupVoice>,
     epochs: Mutex<Epochs>,
     fees: NodeFees,
     federations: Vec<Arc<FederationSigner>>,
@@ -183,6 +186,10 @@ impl Operator {
             Arc::clone(&rules),
             Arc::clone(&watcher),
         )?);
+        let voices = own.more_federations.iter().flat_map(|files| &files.backup_voices);
+        let chain = rules.params().chain_id();
+        let backup_voices: Result<_, _> = voices.map(|path| BackupVoice::load(path, chain)).collect();
+        let backup_voices = backup_voices?;
         let signing = Signing::open(own, (genesis, &*store), Arc::clone(&view), fee_policy.ceiling)?;
         let publisher = Publisher::new(PublisherConfig {
             client: Arc::clone(&client),
@@ -243,6 +250,7 @@ impl Operator {
             publisher,
             vault,
             poster,
+            backup_voices,
             epochs: Mutex::default(),
             fees,
             anchor_key,

@@ -4,11 +4,14 @@
 //! kind, names the keys of the next epoch. It is signed by the federation in office, so that nobody else
 //! can announce one and whoever knows the first epoch can follow the chain of announcements without
 //! Bitcoin, and by the federation to come, so that the vault never moves to keys that cannot sign. Then a
-//! *rotation*, a vault transaction, moves the vault to them. Specification: `docs/spec/bitcoin.md`.
+//! *rotation*, a vault transaction, moves the vault to them. A federation that lost its distributed key speaks by
+//! the keys of the vault's backup leaf, which can move the vault as well. Specification: `docs/spec/handover.md`.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use bitcoin::{Script, XOnlyPublicKey};
 use bitcoin::secp256k1::Message;
 use bitcoin::secp256k1::schnorr::Signature;
 use thiserror::Error;
@@ -29,8 +32,9 @@ pub const DEPOSIT_GRACE: u32 = 144;
 /// Blocks after a rotation for which members keep the shares before it.
 pub const SHARES_KEPT: u32 = 1_152;
 
-/// The longest body of an announcement: number, key, two quorums, two signatures.
-pub const MAX_ANNOUNCEMENT: usize = 4 + 32 + 2 * (1 + 6 + 32 * MAX_QUORUM_KEYS) + 2 * 64;
+/// The longest body of an announcement: number, key, two quorums, a backup quorum's signatures and the successor's.
+pub const MAX_ANNOUNCEMENT: usize =
+    4 + 32 + 2 * (1 + 6 + 32 * MAX_QUORUM_KEYS) + (1 + 1 + (1 + 64) * MAX_QUORUM_KEYS) + 64;
 
 /// What identifies an epoch of one chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -102,10 +106,22 @@ impl Epoch {
     /// What a federation signs, with the key of its vault's output, so that this epoch may come.
     #[must_use]
     pub fn message(&self, chain: ChainId, voice: Voice) -> Message {
-        let voice: &[u8] = match voice {
-            Voice::Incumbent => b"incumbent",
-            Voice::Successor => b"successor",
-        };
+        self.message_of(
+            chain,
+            match voice {
+                Voice::Incumbent => b"incumbent",
+                Voice::Successor => b"successor",
+            },
+        )
+    }
+
+    /// What keys of the backup leaf in office sign, as they are, so that this epoch may come.
+    #[must_use]
+    pub fn backup_message(&self, chain: ChainId) -> Message {
+        self.message_of(chain, b"backup")
+    }
+
+    fn message_of(&self, chain: ChainId, voice: &[u8]) -> Message {
         let hash = B2::new(Label::Succession)
             .bytes(voice)
             .bytes(&self.hash(chain).0)
@@ -156,9 +172,110 @@ pub enum SuccessionError {
     /// The federation in office did not sign.
     #[error("the federation in office did not sign the next epoch")]
     Incumbent,
+    /// The vault in office has no backup leaf to speak for its federation.
+    #[error("the vault of the epoch in office has no backup leaf; only its federation's key can let another follow")]
+    NoBackup,
+    /// Too few or too many keys of the backup leaf signed, or one that it has not.
+    #[error("the backup leaf takes {threshold} signatures by keys of its own, no more and no fewer")]
+    BackupKeys {
+        /// What it takes.
+        threshold: u16,
+    },
+    /// A key of the backup leaf did not sign.
+    #[error("key {0} of the backup leaf did not sign the next epoch")]
+    Backup(XOnlyPublicKey),
     /// The federation to come did not sign: nobody knows whether it can.
     #[error("the next federation did not sign its own epoch")]
     Successor,
+}
+
+/// By whom the vault is let go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Release {
+    /// By the federation in office, with the key of its vault's output.
+    Federation(Signature),
+    /// By as many keys of the backup leaf as it takes, under their places among the leaf's keys.
+    Backup(BTreeMap<u8, Signature>),
+}
+
+impl Release {
+    /// Checks that the federation of `current` lets `epoch` have the vault.
+    fn check(&self, chain: ChainId, current: &Epoch, epoch: &Epoch) -> Result<(), SuccessionError> {
+        match self {
+            Self::Federation(signature) => {
+                if is_signed(signature, &current.keys, epoch.message(chain, Voice::Incumbent)) {
+                    Ok(())
+                } else {
+                    Err(SuccessionError::Incumbent)
+                }
+            }
+            Self::Backup(signatures) => {
+                let quorum = current.keys.backup.as_ref().ok_or(SuccessionError::NoBackup)?;
+                let threshold = quorum.threshold();
+                let wrong = SuccessionError::BackupKeys { threshold };
+                if signatures.len() != usize::from(threshold) {
+                    return Err(wrong);
+                }
+                let message = epoch.backup_message(chain);
+                for (place, signature) in signatures {
+                    let key = quorum.keys().get(usize::from(*place)).ok_or(wrong)?;
+                    if secp().verify_schnorr(signature, &message, key).is_err() {
+                        return Err(SuccessionError::Backup(*key));
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Encode for Release {
+    fn encode_to(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Federation(signature) => {
+                out.push(0);
+                out.extend_from_slice(&signature.serialize());
+            }
+            Self::Backup(signatures) => {
+                out.push(1);
+                let count = u8::try_from(signatures.len()).expect("a quorum has at most 100 keys");
+                out.push(count);
+                for (place, signature) in signatures {
+                    out.push(*place);
+                    out.extend_from_slice(&signature.serialize());
+                }
+            }
+        }
+    }
+}
+
+impl Decode for Release {
+    fn decode_from(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        match reader.u8()? {
+            0 => Ok(Self::Federation(read_signature(reader)?)),
+            1 => {
+                let count = reader.u8()?;
+                if usize::from(count) > MAX_QUORUM_KEYS {
+                    return Err(DecodeError::OutOfRange("signatures of a backup leaf"));
+                }
+                let mut signatures = BTreeMap::new();
+                for _ in 0..count {
+                    let place = reader.u8()?;
+                    if signatures.last_key_value().is_some_and(|(last, _)| *last >= place) {
+                        return Err(DecodeError::OutOfRange("places of a backup leaf's keys"));
+                    }
+                    signatures.insert(place, read_signature(reader)?);
+                }
+                Ok(Self::Backup(signatures))
+            }
+            _ => Err(DecodeError::Unknown("release of a vault")),
+        }
+    }
+}
+
+fn read_signature(reader: &mut Reader<'_>) -> Result<Signature, DecodeError> {
+    let bytes = reader.take(64)?;
+    Signature::from_slice(bytes).map_err(|_| DecodeError::BadPoint("signature"))
 }
 
 /// The next epoch, signed by the federation in office and by the one to come.
@@ -166,8 +283,8 @@ pub enum SuccessionError {
 pub struct Announcement {
     /// The epoch announced.
     pub epoch: Epoch,
-    /// By the key of the present vault output.
-    pub incumbent: Signature,
+    /// By whom the present vault is let go.
+    pub release: Release,
     /// By the key of the vault output to come.
     pub successor: Signature,
 }
@@ -180,29 +297,91 @@ impl Announcement {
     pub fn check(&self, chain: ChainId, current: &Epoch) -> Result<(), SuccessionError> {
         let epoch = &self.epoch;
         epoch.follows(current)?;
-        if !is_signed(
-            &self.incumbent,
-            &current.keys,
-            epoch.message(chain, Voice::Incumbent),
-        ) {
-            return Err(SuccessionError::Incumbent);
-        }
-        if !is_signed(
+        self.release.check(chain, current, epoch)?;
+        if is_signed(
             &self.successor,
             &epoch.keys,
             epoch.message(chain, Voice::Successor),
         ) {
-            return Err(SuccessionError::Successor);
+            Ok(())
+        } else {
+            Err(SuccessionError::Successor)
         }
-        Ok(())
     }
 
     /// The envelope that `key` can publish.
     ///
     /// # Errors
     /// Never: the body is short.
-    pub fn envelope(&self, key: bitcoin::XOnlyPublicKey) -> Result<Envelope, EnvelopeError> {
+    pub fn envelope(&self, key: XOnlyPublicKey) -> Result<Envelope, EnvelopeError> {
         Envelope::new(key, EnvelopeKind::Epoch, self.encode())
+    }
+}
+
+/// The epochs of one chain in their order, each but the first announced by the one before it.
+///
+/// Every announcement in it was checked. That does not say that they have begun.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lineage {
+    chain: ChainId,
+    first: Epoch,
+    announcements: Vec<Announcement>,
+}
+
+impl Lineage {
+    /// The first epoch of a chain, and none after it.
+    #[must_use]
+    pub fn new(chain: ChainId, first: Epoch) -> Self {
+        let announcements = Vec::new();
+        Self {
+            chain,
+            first,
+            announcements,
+        }
+    }
+
+    /// Adds the epoch that is announced.
+    ///
+    /// # Errors
+    /// As [`Announcement::check`] for the last epoch; nothing was added then.
+    pub fn follow(&mut self, announcement: Announcement) -> Result<(), SuccessionError> {
+        announcement.check(self.chain, self.last())?;
+        self.announcements.push(announcement);
+        Ok(())
+    }
+
+    /// What identifies an epoch on this chain.
+    #[must_use]
+    pub fn hash(&self, epoch: &Epoch) -> EpochHash {
+        epoch.hash(self.chain)
+    }
+
+    /// The last epoch.
+    #[must_use]
+    pub fn last(&self) -> &Epoch {
+        let last = self.announcements.last();
+        last.map_or(&self.first, |announcement| &announcement.epoch)
+    }
+
+    /// How the epochs after the first were announced.
+    #[must_use]
+    pub fn announcements(&self) -> &[Announcement] {
+        &self.announcements
+    }
+
+    /// The same up to the last epoch whose vault has this script; nothing if none has.
+    #[must_use]
+    pub fn up_to(mut self, script: &Script) -> Option<Self> {
+        while *self.last().keys.script_pubkey() != *script {
+            self.announcements.pop()?;
+        }
+        Some(self)
+    }
+
+    /// The first epoch alone.
+    #[must_use]
+    pub fn origin(&self) -> Self {
+        Self::new(self.chain, self.first.clone())
     }
 }
 
@@ -215,22 +394,17 @@ fn is_signed(signature: &Signature, keys: &VaultKeys, message: Message) -> bool 
 impl Encode for Announcement {
     fn encode_to(&self, out: &mut Vec<u8>) {
         self.epoch.encode_to(out);
-        out.extend_from_slice(&self.incumbent.serialize());
+        self.release.encode_to(out);
         out.extend_from_slice(&self.successor.serialize());
     }
 }
 
 impl Decode for Announcement {
     fn decode_from(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let epoch = Epoch::decode_from(reader)?;
-        let mut signature = || {
-            let bytes = reader.take(64)?;
-            Signature::from_slice(bytes).map_err(|_| DecodeError::BadPoint("signature"))
-        };
         Ok(Self {
-            epoch,
-            incumbent: signature()?,
-            successor: signature()?,
+            epoch: Epoch::decode_from(reader)?,
+            release: Release::decode_from(reader)?,
+            successor: read_signature(reader)?,
         })
     }
 }

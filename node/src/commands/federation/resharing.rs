@@ -17,6 +17,7 @@ use tacit_wallet::api::NodeApi;
 use thiserror::Error;
 
 use crate::config::{Config, FederationFiles};
+use crate::federation::backup_voice::write_epoch;
 use crate::federation::file::{Federation, FileError};
 use crate::federation::secrets;
 use crate::rpc::client::RpcClient;
@@ -30,6 +31,9 @@ pub struct ReshareArgs {
     /// The next federation's public key, as its members' `join` wrote it
     #[arg(value_name = "GROUP")]
     pub group_file: PathBuf,
+    /// Write the next epoch to this file, for members whose federation lost its key: `tacit federation vouch`
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
     /// Answer in JSON, for machines
     #[arg(long)]
     pub json: bool,
@@ -121,6 +125,7 @@ pub(super) fn reshare(args: &ReshareArgs, config: &Config) -> anyhow::Result<Exi
     let files = FederationFiles {
         federation_file: absolute(&args.federation_file)?,
         group_file: absolute(&args.group_file)?,
+        backup_voices: Vec::new(),
     };
     let more = own.more_federations.iter();
     let mut configured = false;
@@ -147,9 +152,13 @@ pub(super) fn reshare(args: &ReshareArgs, config: &Config) -> anyhow::Result<Exi
         .checked_add(1)
         .context("there is no next epoch")?;
     let key = keys.federation.to_string();
+    let epoch = Epoch { number, keys };
+    if let Some(path) = &args.out {
+        write_epoch(path, chain, &epoch)?;
+    }
     let plan = Plan {
         epoch: number,
-        hash: Epoch { number, keys }.hash(chain).to_string(),
+        hash: epoch.hash(chain).to_string(),
         key,
         threshold: federation.roster().threshold(),
         members: federation.roster().size(),

@@ -1,7 +1,7 @@
 //! The steps of a rescue: files, bitcoind, and people around what `tacit_bridge::rescue` checks.
 
-use std::fs::{self, OpenOptions};
-use std::io::{Read, Write};
+use std::fs;
+use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context, anyhow, bail, ensure};
@@ -10,13 +10,12 @@ use bitcoin::consensus::encode::serialize_hex;
 use bitcoin::{Address, ScriptBuf};
 use tacit_bridge::client::{BitcoinClient, RpcClient as Bitcoin, RpcOptions, connect_checked};
 use tacit_bridge::keys::SigningKey;
-use tacit_bridge::rescue::{FeeSource, LONGEST_PSBT, Rescue, RescueError};
+use tacit_bridge::rescue::{FeeSource, LONGEST_PSBT, Rescue, RescueError, lineage_of};
 use tacit_protocol::Amount;
 use tacit_protocol::params::ChainParams;
-use tacit_protocol::peg::vault::VaultKeys;
-use tacit_protocol::peg::{Coin, FeeRate, VaultTip};
+use tacit_protocol::peg::{Announcement, Coin, EpochHash, FeeRate, Lineage, VaultTip};
 use tacit_verifier::Rules;
-use tacit_verifier::chain::table;
+use tacit_verifier::chain::{handover, table};
 use tacit_wallet::api::NodeApi;
 
 use super::showing::{Names, print};
@@ -25,6 +24,7 @@ use crate::commands::wallet::secrets;
 use crate::config::Config;
 use crate::pipeline;
 use crate::rpc::client::RpcClient;
+use crate::synced;
 
 /// Confirmations after which a block reward may be spent.
 const MATURITY: u32 = 100;
@@ -37,8 +37,14 @@ pub(super) struct Desk<'a> {
     config: &'a Config,
     json: bool,
     params: ChainParams,
-    vault: VaultKeys,
     names: Names,
+}
+
+/// Where the vault is, which epochs lead to it, and which may follow, with the heights of their announcements.
+struct Told {
+    tip: VaultTip,
+    lineage: Lineage,
+    waiting: Vec<(u32, Announcement)>,
 }
 
 impl<'a> Desk<'a> {
@@ -58,7 +64,6 @@ impl<'a> Desk<'a> {
         Ok(Self {
             config,
             json,
-            vault: params.genesis().vault_keys(),
             params,
             names: Names::of(config),
         })
@@ -77,9 +82,18 @@ impl<'a> Desk<'a> {
 
     pub(super) fn prepare(&self, args: &PrepareArgs) -> anyhow::Result<()> {
         let client = self.bitcoind()?;
-        let tip = match &args.node {
-            Some(url) => self.tip_of_node(url)?,
-            None => self.tip_of_database()?,
+        let Told {
+            tip,
+            lineage,
+            waiting,
+        } = match &args.node {
+            Some(url) => self.told_by_node(url)?,
+            None => self.told_by_database()?,
+        };
+        let lineage = lineage_of(lineage, tip.outpoint, &client)?;
+        let next = match &args.to {
+            Some(hash) => Some(self.next(hash, &waiting, client.chain_info()?.height)?),
+            None => None,
         };
         let script = self.fee_script(args.fee_from.as_deref())?;
         let coins = coins(&client, &script)?;
@@ -89,7 +103,7 @@ impl<'a> Desk<'a> {
             rate,
             change: &script,
         };
-        let rescue = Rescue::prepare(&self.vault, tip, args.leaf.into(), fee)?;
+        let rescue = Rescue::prepare(&lineage, tip, (args.leaf.into(), next), fee)?;
         let left = match rescue.check_open(&client) {
             Ok(()) => Some(0),
             Err(RescueError::Locked { left, .. }) => Some(left),
@@ -97,7 +111,7 @@ impl<'a> Desk<'a> {
         };
         write_new(&args.out, &rescue.to_bytes())?;
         self.tell(&rescue, left)?;
-        self.next(&format!(
+        self.advise(&format!(
             "{} is not signed yet. Give a copy to each of those who sign.",
             args.out.display()
         ));
@@ -129,7 +143,7 @@ impl<'a> Desk<'a> {
             rescue.sign_coins(&SigningKey::load(path)?)?;
         }
         write_new(&args.out, &rescue.to_bytes())?;
-        self.next(&format!("{} is signed; send it back.", args.out.display()));
+        self.advise(&format!("{} is signed; send it back.", args.out.display()));
         Ok(())
     }
 
@@ -138,7 +152,8 @@ impl<'a> Desk<'a> {
         let first = copies.next().context("name the copies to combine")?;
         let mut rescue = self.read(first)?;
         for path in copies {
-            let other = self.read(path)?;
+            let other = rescue.read_copy(&bytes_of(path)?);
+            let other = other.with_context(|| path.display().to_string())?;
             rescue
                 .combine(other)
                 .with_context(|| format!("{} and {}", first.display(), path.display()))?;
@@ -169,7 +184,7 @@ impl<'a> Desk<'a> {
             (false, false) => println!("{txid}"),
         }
         if !args.dry_run {
-            self.next(
+            self.advise(
                 "The vault moves with this transaction; its timelocks start anew once it is in a block.",
             );
         }
@@ -177,17 +192,24 @@ impl<'a> Desk<'a> {
     }
 
     fn read(&self, path: &Path) -> anyhow::Result<Rescue> {
-        let cannot = || format!("cannot read {}", path.display());
-        let file = fs::File::open(path).with_context(cannot)?;
-        let mut bytes = Vec::new();
-        let most = LONGEST_PSBT as u64;
-        file.take(most + 1).read_to_end(&mut bytes).with_context(cannot)?;
-        ensure!(
-            bytes.len() <= LONGEST_PSBT,
-            "{} is longer than {LONGEST_PSBT} bytes, too long for what it should be",
-            path.display()
-        );
-        Rescue::read(&bytes, &self.vault).with_context(|| path.display().to_string())
+        Rescue::read(&bytes_of(path)?, &self.lineage()).with_context(|| path.display().to_string())
+    }
+
+    /// The first epoch, which is all that chain.json knows.
+    fn lineage(&self) -> Lineage {
+        Lineage::new(self.params.chain_id(), self.params.genesis().epoch())
+    }
+
+    /// The first epoch and what is said to have followed it.
+    fn following(&self, announced: impl Iterator<Item = Announcement>) -> anyhow::Result<Lineage> {
+        let mut lineage = self.lineage();
+        for announcement in announced {
+            let number = announcement.epoch.number;
+            lineage
+                .follow(announcement)
+                .with_context(|| format!("epoch {number} cannot be; ask a node of your own: --node URL"))?;
+        }
+        Ok(lineage)
     }
 
     fn tell(&self, rescue: &Rescue, left: Option<u32>) -> anyhow::Result<()> {
@@ -196,14 +218,14 @@ impl<'a> Desk<'a> {
     }
 
     /// What to do next, for people.
-    fn next(&self, words: &str) {
+    fn advise(&self, words: &str) {
         if !self.json {
             eprintln!("{words}");
         }
     }
 
-    /// Where the vault is, as a node of this chain says; bitcoind has to know the output too.
-    fn tip_of_node(&self, url: &str) -> anyhow::Result<VaultTip> {
+    /// Where the vault is and which epochs began, as a node of this chain says; bitcoind has to know the output too.
+    fn told_by_node(&self, url: &str) -> anyhow::Result<Told> {
         let node = RpcClient::new(url)?;
         let theirs = ChainParams::from_json(&node.chain_params()?)?;
         ensure!(
@@ -211,15 +233,24 @@ impl<'a> Desk<'a> {
             "{url} is a node of another chain; name one of the chain in {}",
             self.config.chain.display()
         );
+        let epochs = node.epochs()?;
+        let begun = epochs.begun.into_iter();
+        let lineage = self.following(begun.map(|details| details.announcement))?;
+        let waiting = epochs.waiting.into_iter();
         let supply = node.supply()?;
-        Ok(VaultTip {
+        let tip = VaultTip {
             outpoint: supply.vault,
             amount: supply.vault_amount,
+        };
+        Ok(Told {
+            tip,
+            lineage,
+            waiting: waiting.map(|found| (found.height, found.announcement)).collect(),
         })
     }
 
     /// The same, as the database says that a node, a sequencer or a signer left.
-    fn tip_of_database(&self) -> anyhow::Result<VaultTip> {
+    fn told_by_database(&self) -> anyhow::Result<Told> {
         let folder = &self.config.data_dir;
         ensure!(
             folder.join("db").exists(),
@@ -229,12 +260,42 @@ impl<'a> Desk<'a> {
         let rules = Rules::load(self.params.clone())?;
         let store =
             pipeline::open_store(folder, &rules).context("if its process runs, name it: --node URL")?;
+        let begun = table::epochs(&*store, 0, usize::MAX)?.into_iter();
+        let lineage = self.following(begun.filter_map(|(_, record)| record.announcement))?;
         let tip = table::vault_tip(&*store)?;
         let tip = tip.context("the database does not know where the vault is: run its node first")?;
-        Ok(VaultTip {
+        let tip = VaultTip {
             outpoint: tip.outpoint,
             amount: Amount::from_sat(tip.txout.value.to_sat())?,
+        };
+        let waiting = handover::announcements_after(&*store, lineage.last())?.into_iter();
+        Ok(Told {
+            tip,
+            waiting: waiting.map(|(_, found)| (found.height, found.announcement)).collect(),
+            lineage,
         })
+    }
+
+    /// The announcement of an epoch that the vault may be handed over to now: a rotation to one that a
+    /// reorganisation takes back would be a fault for good.
+    fn next<'b>(
+        &self,
+        hash: &EpochHash,
+        waiting: &'b [(u32, Announcement)],
+        height: u32,
+    ) -> anyhow::Result<&'b Announcement> {
+        let genesis = self.params.genesis();
+        let is_meant = |announcement: &Announcement| announcement.epoch.hash(self.params.chain_id()) == *hash;
+        let found = waiting.iter().find(|(_, announcement)| is_meant(announcement));
+        let (announced, announcement) = found.with_context(|| {
+            format!("epoch {hash} is not announced as the next one; the sequencer posts the announcement")
+        })?;
+        ensure!(
+            genesis.is_deep(*announced, height),
+            "epoch {hash} was announced in block {announced}, and Bitcoin is at {height}; it has to be {} deep first",
+            genesis.finality_depth
+        );
+        Ok(announcement)
     }
 
     fn fee_script(&self, address: Option<&str>) -> anyhow::Result<ScriptBuf> {
@@ -253,6 +314,21 @@ impl<'a> Desk<'a> {
         );
         Ok(script)
     }
+}
+
+/// What a file holds, which is no longer than a PSBT can be.
+fn bytes_of(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let cannot = || format!("cannot read {}", path.display());
+    let file = fs::File::open(path).with_context(cannot)?;
+    let mut bytes = Vec::new();
+    let most = LONGEST_PSBT as u64;
+    file.take(most + 1).read_to_end(&mut bytes).with_context(cannot)?;
+    ensure!(
+        bytes.len() <= LONGEST_PSBT,
+        "{} is longer than {LONGEST_PSBT} bytes, too long for what it should be",
+        path.display()
+    );
+    Ok(bytes)
 }
 
 /// The coins of a script that may be spent in the next block.
@@ -290,17 +366,11 @@ fn rate(client: &dyn BitcoinClient, asked: Option<u32>) -> anyhow::Result<FeeRat
 
 /// Writes a file that was not there.
 fn write_new(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let file = OpenOptions::new().write(true).create_new(true).open(path);
-    let mut file = match file {
-        Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-            bail!(
-                "{} exists and is not replaced; pass another --out FILE",
-                path.display()
-            )
-        }
-        Err(error) => return Err(error).with_context(|| format!("cannot write {}", path.display())),
-    };
-    file.write_all(bytes)?;
-    Ok(file.sync_all()?)
+    match synced::write_new(path, bytes) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => bail!(
+            "{} exists and is not replaced; pass another --out FILE",
+            path.display()
+        ),
+        written => written.with_context(|| format!("cannot write {}", path.display())),
+    }
 }

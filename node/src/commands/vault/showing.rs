@@ -17,13 +17,17 @@ use crate::printable::printable;
 pub(super) struct Names(BTreeMap<XOnlyPublicKey, String>);
 
 impl Names {
-    /// From the federation file that the configuration names; none without: a name is a courtesy.
+    /// From the federation files that the configuration names; none without: a name is a courtesy.
     pub(super) fn of(config: &Config) -> Self {
-        let signer = config.signer.as_ref().map(|own| own.federation_file.clone());
-        let sequencer = config.sequencer.as_ref();
-        let file = signer.or_else(|| sequencer.and_then(|own| own.federation_file.clone()));
-        let federation = file.and_then(|path| Federation::load(&path).ok());
-        let members = federation.iter().flat_map(|federation| federation.members());
+        let signer = config.signer.iter().map(|own| &own.federation_file);
+        let sequencer = config.sequencer.iter();
+        let coordinated = sequencer.flat_map(|own| {
+            let more = own.more_federations.iter().map(|files| &files.federation_file);
+            own.federation_file.iter().chain(more)
+        });
+        let files = signer.chain(coordinated);
+        let federations: Vec<_> = files.filter_map(|path| Federation::load(path).ok()).collect();
+        let members = federations.iter().flat_map(|federation| federation.members());
         Self(
             members
                 .map(|member| (member.backup_key, member.name.clone()))
@@ -71,11 +75,23 @@ struct Part {
     sats: u64,
 }
 
+/// The epoch that the vault is handed over to.
+#[derive(Serialize)]
+struct To {
+    epoch: u32,
+    hash: String,
+    key: String,
+}
+
 /// All of it, for machines.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Answer {
     txid: String,
+    epoch: u32,
+    /// Whom the vault is handed over to; it stays where it is without.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to: Option<To>,
     leaf: &'static str,
     vault: String,
     before: u64,
@@ -112,11 +128,18 @@ pub(super) fn print(
         );
         return Ok(());
     }
-    let Summary { leaf, vault, .. } = summary;
-    println!(
-        "moves      the vault {vault} to itself, by its {} leaf",
-        leaf_name(*leaf)
-    );
+    let Summary {
+        epoch, leaf, vault, ..
+    } = summary;
+    let by = leaf_name(*leaf);
+    match to(summary) {
+        None => println!("moves      the vault {vault} of epoch {epoch} to itself, by its {by} leaf"),
+        Some(to) => {
+            println!("HANDS OVER the vault {vault} of epoch {epoch} by its {by} leaf,");
+            println!("to         epoch {}, key {}", to.epoch, to.key);
+            println!("           hash {}: compare it by telephone", to.hash);
+        }
+    }
     println!(
         "amount     {} sat before, {} sat after",
         summary.before.to_sat(),
@@ -153,6 +176,15 @@ pub(super) fn print(
     Ok(())
 }
 
+fn to(summary: &Summary) -> Option<To> {
+    let (epoch, hash) = (summary.next.as_ref()?, summary.next_hash?);
+    Some(To {
+        epoch: epoch.number,
+        hash: hash.to_string(),
+        key: epoch.keys.federation.to_string(),
+    })
+}
+
 fn answer(summary: &Summary, left: Option<u32>, names: &Names, change: Option<Part>) -> Answer {
     let owners = |keys: &[XOnlyPublicKey]| {
         let owner = |key: &XOnlyPublicKey| Owner {
@@ -167,6 +199,8 @@ fn answer(summary: &Summary, left: Option<u32>, names: &Names, change: Option<Pa
     };
     Answer {
         txid: summary.txid.to_string(),
+        epoch: summary.epoch,
+        to: to(summary),
         leaf: leaf_name(summary.leaf),
         vault: summary.vault.to_string(),
         before: summary.before.to_sat(),

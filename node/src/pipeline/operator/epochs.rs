@@ -16,13 +16,14 @@ use tacit_protocol::encoding::Encode;
 use tacit_protocol::kv::{KvError, KvRead};
 use tacit_protocol::peg::FeeRate;
 use tacit_protocol::peg::anchor::AnchorPlanError;
-use tacit_protocol::peg::epoch::{Announcement, Epoch, EpochHash, SuccessionError, Voice};
+use tacit_protocol::peg::epoch::{Announcement, Epoch, EpochHash, Release, SuccessionError, Voice};
 use tacit_protocol::peg::vault::VaultKeys;
 use tacit_verifier::chain::{handover, table};
 use tacit_wallet::api::EpochStatus;
 use thiserror::Error;
 
 use super::Operator;
+use crate::federation::backup_voice::{self, BackupVoice, VoiceError};
 use crate::federation::coordinator::FederationSigner;
 use crate::federation::succession::Succession;
 
@@ -80,6 +81,9 @@ enum AnnounceError {
     /// Too few members signed.
     #[error("{0} federation: {1}")]
     Unsigned(&'static str, SignError),
+    /// The voices of the backup keys are not enough, or not for this.
+    #[error("the backup keys of the present federation: {0}")]
+    Voices(#[from] VoiceError),
     /// The signatures are not those of an announcement.
     #[error("the federations' signatures do not hold: {0}; compare their group files")]
     Succession(#[from] SuccessionError),
@@ -189,6 +193,7 @@ impl Operator {
             Err(
                 error @ (AnnounceError::NoIncumbent(_)
                 | AnnounceError::Unsigned(..)
+                | AnnounceError::Voices(_)
                 | AnnounceError::Succession(_)),
             ) => (UNSIGNED, Some(error.to_string())),
         })
@@ -202,28 +207,40 @@ impl Operator {
         rate: FeeRate,
         coins: &mut CoinBook,
     ) -> Result<tacit_bridge::poster::PostReport, AnnounceError> {
-        let key = current.keys.federation;
-        let mut federations = self.federations().iter();
-        let incumbent = federations.find(|federation| federation.keys().contains(&key));
-        let incumbent = incumbent.ok_or(AnnounceError::NoIncumbent(key))?;
-        let known = self.epochs().incumbent;
-        let by_incumbent = match known.filter(|(hash, _)| *hash == next.hash) {
-            Some((_, signature)) => signature,
-            None => {
-                let signature = self.gather(incumbent, Voice::Incumbent, &next.epoch, &current.keys)?;
-                self.epochs().incumbent = Some((next.hash, signature));
-                signature
-            }
-        };
+        let release = self.release(next, current)?;
         let successor = self.gather(&next.federation, Voice::Successor, &next.epoch, &next.epoch.keys)?;
         let announcement = Announcement {
             epoch: next.epoch.clone(),
-            incumbent: by_incumbent,
+            release,
             successor,
         };
         announcement.check(self.rules.params().chain_id(), current)?;
         let envelope = |key| announcement.envelope(key).map_err(AnchorPlanError::from);
         Ok(self.poster.post(&next.hash.0, envelope, rate, coins)?)
+    }
+
+    /// Has the vault let go: by the backup keys, where voices of them say so, or else by the federation in office.
+    fn release(&self, next: &Next, current: &Epoch) -> Result<Release, AnnounceError> {
+        let voices: Vec<&BackupVoice> = self
+            .backup_voices
+            .iter()
+            .filter(|voice| voice.is_about(&next.hash))
+            .collect();
+        if !voices.is_empty() {
+            let chain = self.rules.params().chain_id();
+            return Ok(backup_voice::release(&voices, chain, &next.epoch, current)?);
+        }
+        let key = current.keys.federation;
+        let mut federations = self.federations().iter();
+        let incumbent = federations.find(|federation| federation.keys().contains(&key));
+        let incumbent = incumbent.ok_or(AnnounceError::NoIncumbent(key))?;
+        let known = self.epochs().incumbent;
+        if let Some((_, signature)) = known.filter(|(hash, _)| *hash == next.hash) {
+            return Ok(Release::Federation(signature));
+        }
+        let signature = self.gather(incumbent, Voice::Incumbent, &next.epoch, &current.keys)?;
+        self.epochs().incumbent = Some((next.hash, signature));
+        Ok(Release::Federation(signature))
     }
 
     fn gather(

@@ -9,7 +9,7 @@ use bitcoin::{BlockHash, OutPoint, ScriptBuf, Transaction, Txid, absolute, trans
 use tacit_protocol::batch::BatchShape;
 use tacit_protocol::note::Commitment;
 use tacit_protocol::peg::vault::VaultKeys;
-use tacit_protocol::peg::{Announcement, Epoch, FeeRate};
+use tacit_protocol::peg::{Announcement, Epoch, FeeRate, Release};
 use tacit_protocol::state::State;
 use tacit_protocol::testing::{keypair, nullifier, outpoint, params, quorum, transfer, x_only};
 use tacit_protocol::transfer::{Transfer, TransferId};
@@ -370,7 +370,7 @@ pub(super) fn epochs() -> Epochs {
                     recovery: None,
                 },
             },
-            incumbent: Signature::from_slice(&[1; 64]).unwrap(),
+            release: Release::Federation(Signature::from_slice(&[1; 64]).unwrap()),
             successor: Signature::from_slice(&[2; 64]).unwrap(),
         },
     };

@@ -2,7 +2,7 @@
 
 use bitcoin::secp256k1::schnorr::Signature;
 use tacit_protocol::kv::{MemoryKv, Overlay};
-use tacit_protocol::peg::{Announcement, Epoch};
+use tacit_protocol::peg::{Announcement, Epoch, Release};
 use tacit_protocol::testing::{outpoint, params, x_only};
 use tacit_verifier::chain::handover::{Announced, EpochRecord};
 
@@ -16,7 +16,7 @@ fn announcement(number: u32, federation: u8) -> Announcement {
     epoch.keys.federation = x_only(federation);
     Announcement {
         epoch,
-        incumbent: Signature::from_slice(&[1; 64]).unwrap(),
+        release: Release::Federation(Signature::from_slice(&[1; 64]).unwrap()),
         successor: Signature::from_slice(&[2; 64]).unwrap(),
     }
 }

@@ -4,7 +4,7 @@ use bitcoin::Transaction;
 use bitcoin::secp256k1::schnorr::Signature;
 
 use super::*;
-use crate::peg::fixture::{key, sign, txout};
+use crate::peg::fixture::{key, sign, sign_plain, txout};
 use crate::peg::taproot::output_script;
 use crate::testing::quorum;
 
@@ -29,11 +29,26 @@ fn signature(signer: u8, keys: &VaultKeys, epoch: &Epoch, voice: Voice) -> Signa
     sign(signer, keys.merkle_root(), &epoch.message(CHAIN, voice))
 }
 
+fn by_federation(signer: u8, keys: &VaultKeys, epoch: &Epoch, voice: Voice) -> Release {
+    Release::Federation(signature(signer, keys, epoch, voice))
+}
+
+/// The signatures of these signers over `message`, under their places in the backup leaf of `keys`.
+fn by_backup(signers: &[u8], keys: &VaultKeys, message: &Message) -> Release {
+    let quorum = keys.backup.as_ref().unwrap();
+    let place = |signer| quorum.keys().iter().position(|known| *known == key(signer));
+    let signed = signers.iter().map(|&signer| {
+        let place = place(signer).map_or(u8::MAX, |place| u8::try_from(place).unwrap());
+        (place, sign_plain(signer, message))
+    });
+    Release::Backup(signed.collect())
+}
+
 /// Federation 1 hands over to federation 2.
 fn announcement() -> (Epoch, Announcement) {
     let (current, next) = (epoch(4, 1), epoch(5, 2));
     let announcement = Announcement {
-        incumbent: signature(1, &current.keys, &next, Voice::Incumbent),
+        release: by_federation(1, &current.keys, &next, Voice::Incumbent),
         successor: signature(2, &next.keys, &next, Voice::Successor),
         epoch: next,
     };
@@ -72,15 +87,12 @@ fn each_rule_of_a_succession_refuses_what_breaks_it() {
     let by_incumbent: [Tamper<'_>; 5] = [
         &|current, _| current.keys.federation = key(3),
         &|_, a| {
-            a.incumbent = sign(
-                1,
-                None,
-                &a.epoch.message(ChainId::from_bytes([8; 32]), Voice::Incumbent),
-            )
+            let message = a.epoch.message(ChainId::from_bytes([8; 32]), Voice::Incumbent);
+            a.release = Release::Federation(sign(1, None, &message));
         },
-        &|c, a| a.incumbent = signature(1, &c.keys, &a.epoch, Voice::Successor),
-        &|c, a| a.incumbent = signature(1, &c.keys, &epoch(5, 3), Voice::Incumbent),
-        &|_, a| a.incumbent = signature(1, &plain, &a.epoch, Voice::Incumbent),
+        &|c, a| a.release = by_federation(1, &c.keys, &a.epoch, Voice::Successor),
+        &|c, a| a.release = by_federation(1, &c.keys, &epoch(5, 3), Voice::Incumbent),
+        &|_, a| a.release = by_federation(1, &plain, &a.epoch, Voice::Incumbent),
     ];
     for tamper in by_incumbent {
         assert_eq!(refused(tamper), SuccessionError::Incumbent);
@@ -93,6 +105,136 @@ fn each_rule_of_a_succession_refuses_what_breaks_it() {
     for tamper in by_successor {
         assert_eq!(refused(tamper), SuccessionError::Successor);
     }
+}
+
+/// Federations 1, 2 and 3 in their order, from an epoch with this number.
+fn lineage() -> Lineage {
+    let mut lineage = Lineage::new(CHAIN, epoch(4, 1));
+    for (number, from, to) in [(5, 1, 2), (6, 2, 3)] {
+        lineage.follow(announced(number, from, to)).unwrap();
+    }
+    lineage
+}
+
+/// Federation `from` announces `to`.
+fn announced(number: u32, from: u8, to: u8) -> Announcement {
+    let next = epoch(number, to);
+    Announcement {
+        release: by_federation(from, &epoch(0, from).keys, &next, Voice::Incumbent),
+        successor: signature(to, &next.keys, &next, Voice::Successor),
+        epoch: next,
+    }
+}
+
+#[test]
+fn a_lineage_takes_what_its_last_epoch_announced_and_nothing_else() {
+    let whole = lineage();
+    assert_eq!(whole.last(), &epoch(6, 3));
+    assert_eq!(whole.announcements(), [announced(5, 1, 2), announced(6, 2, 3)]);
+    assert_eq!(whole.origin(), Lineage::new(CHAIN, epoch(4, 1)));
+    for (next, rule) in [
+        (announced(7, 2, 4), SuccessionError::Incumbent),
+        (announced(7, 3, 3), SuccessionError::SameKeys),
+        (
+            announced(6, 3, 4),
+            SuccessionError::Number {
+                stated: 6,
+                current: 6,
+            },
+        ),
+    ] {
+        let mut lineage = whole.clone();
+        assert_eq!(lineage.follow(next), Err(rule));
+        assert_eq!(lineage, whole);
+    }
+    let mut elsewhere = Lineage::new(ChainId::from_bytes([8; 32]), epoch(4, 1));
+    let refused = elsewhere.follow(announced(5, 1, 2));
+    assert_eq!(refused, Err(SuccessionError::Incumbent));
+}
+
+#[test]
+fn a_lineage_ends_with_the_last_epoch_that_has_a_script() {
+    let mut whole = lineage();
+    for (number, federation) in [(6, 3), (5, 2), (4, 1)] {
+        let script = epoch(0, federation).keys.script_pubkey();
+        let part = whole.clone().up_to(&script).unwrap();
+        assert_eq!(part.last(), &epoch(number, federation));
+    }
+    assert_eq!(whole.clone().up_to(&epoch(0, 9).keys.script_pubkey()), None);
+    // Keys may come back.
+    whole.follow(announced(7, 3, 1)).unwrap();
+    let again = whole.up_to(&epoch(0, 1).keys.script_pubkey()).unwrap();
+    assert_eq!(again.last().number, 7);
+}
+
+#[test]
+fn the_keys_of_the_backup_leaf_let_the_vault_go_when_the_federations_key_is_lost() {
+    let (current, mut announcement) = announcement();
+    let message = announcement.epoch.backup_message(CHAIN);
+    for signers in [[61, 62], [61, 63], [63, 62]] {
+        announcement.release = by_backup(&signers, &current.keys, &message);
+        assert_eq!(announcement.check(CHAIN, &current), Ok(()), "{signers:?}");
+    }
+    let refused = |release: Release, current: &Epoch| {
+        let mut announcement = announcement.clone();
+        announcement.release = release;
+        announcement.check(CHAIN, current).unwrap_err()
+    };
+    let few = SuccessionError::BackupKeys { threshold: 2 };
+    for signers in [&[][..], &[61], &[61, 62, 63], &[61, 70]] {
+        let release = by_backup(signers, &current.keys, &message);
+        assert_eq!(refused(release, &current), few, "{signers:?}");
+    }
+    // Another key's signature in a key's place; another message: of a federation's voice, another epoch or chain.
+    let Release::Backup(mut stolen) = by_backup(&[61, 62], &current.keys, &message) else {
+        unreachable!()
+    };
+    for signature in stolen.values_mut() {
+        *signature = sign_plain(61, &message);
+    }
+    assert!(matches!(refused(Release::Backup(stolen), &current), SuccessionError::Backup(_)));
+    for other in [
+        announcement.epoch.message(CHAIN, Voice::Incumbent),
+        announcement.epoch.message(CHAIN, Voice::Successor),
+        epoch(5, 3).backup_message(CHAIN),
+        announcement.epoch.backup_message(ChainId::from_bytes([8; 32])),
+    ] {
+        let release = by_backup(&[61, 62], &current.keys, &other);
+        assert!(matches!(refused(release, &current), SuccessionError::Backup(_)));
+    }
+    // The recovery leaf's keys are others, who have no say while the federation's members have keys.
+    let recovery = by_backup(&[64, 65], &current.keys, &message);
+    assert_eq!(refused(recovery, &current), few);
+    let mut bare = current.clone();
+    bare.keys.backup = None;
+    let release = by_backup(&[61, 62], &current.keys, &message);
+    assert_eq!(refused(release.clone(), &bare), SuccessionError::NoBackup);
+    // The successor has to sign as ever.
+    announcement.successor = signature(1, &current.keys, &announcement.epoch, Voice::Successor);
+    announcement.release = release;
+    assert_eq!(announcement.check(CHAIN, &current), Err(SuccessionError::Successor));
+}
+
+#[test]
+fn signatures_of_a_backup_leaf_ascend_and_are_not_too_many() {
+    let (current, announcement) = announcement();
+    let message = announcement.epoch.backup_message(CHAIN);
+    let release = by_backup(&[61, 62], &current.keys, &message);
+    let bytes = release.encode();
+    assert_eq!(Release::decode(&bytes), Ok(release));
+    let (first, second) = (bytes[2..67].to_vec(), bytes[67..].to_vec());
+    for (signatures, count) in [
+        ([&second[..], &first].concat(), 2),
+        ([&first[..], &first].concat(), 2),
+        (first.repeat(101), 101),
+    ] {
+        let bytes = [&[1, count][..], &signatures].concat();
+        assert!(matches!(Release::decode(&bytes), Err(DecodeError::OutOfRange(_))));
+    }
+    assert_eq!(
+        Release::decode(&[&[2][..], &bytes[1..]].concat()),
+        Err(DecodeError::Unknown("release of a vault"))
+    );
 }
 
 #[test]
@@ -128,6 +270,8 @@ fn an_announcement_has_one_encoding_and_its_limit_is_exact() {
     let mut long = short.clone();
     long.epoch.keys.backup = Some(quorum(1, &numbers, 144));
     long.epoch.keys.recovery = Some(quorum(1, &numbers, 145));
+    let message = long.epoch.backup_message(CHAIN);
+    long.release = Release::Backup(numbers.iter().map(|&n| (n, sign_plain(n, &message))).collect());
     assert_eq!(long.encode().len(), MAX_ANNOUNCEMENT);
     for announcement in [short, long] {
         let bytes = announcement.encode();

@@ -2,7 +2,7 @@
 
 use bitcoin::secp256k1::Secp256k1;
 use tacit_protocol::batch::Batch;
-use tacit_protocol::peg::epoch::Voice;
+use tacit_protocol::peg::epoch::{Release, Voice};
 use tacit_protocol::peg::taproot::tweaked_keypair;
 use tacit_protocol::peg::vault::{Handover, HandoverPlan, VaultKeys};
 use tacit_protocol::peg::{Announcement, Epoch, EpochHash, TxInput};
@@ -48,7 +48,7 @@ fn announcement(chain: &Chain, epoch: Epoch, incumbent: u8, successor: u8) -> An
         secp.sign_schnorr_no_aux_rand(&message, &keys)
     };
     Announcement {
-        incumbent: sign(incumbent, &chain.epoch().keys, Voice::Incumbent),
+        release: Release::Federation(sign(incumbent, &chain.epoch().keys, Voice::Incumbent)),
         successor: sign(successor, &epoch.keys, Voice::Successor),
         epoch,
     }
@@ -176,6 +176,41 @@ fn a_rotation_begins_the_epoch_that_was_announced() {
     (0..2).for_each(|_| chain.disconnect());
     assert_eq!(chain.epoch(), epoch, "a reorganisation takes the epoch back");
     assert_eq!(chain.cursor().height, last - 2);
+}
+
+#[test]
+fn backup_keys_announce_an_epoch_that_begins_by_a_rotation() {
+    let mut chain = Chain::funded();
+    rotate(&mut chain, FIRST, SECOND);
+    let epoch = next(&chain, THIRD);
+    let signed = |signers: &[u8]| {
+        let quorum = chain.epoch().keys.backup.expect("a backup leaf");
+        let message = epoch.backup_message(world().rules.params().chain_id());
+        let sign = |signer: &u8| {
+            let place = quorum.keys().iter().position(|key| *key == x_only(*signer));
+            let place = u8::try_from(place.unwrap_or(2)).expect("a small leaf");
+            (place, Secp256k1::new().sign_schnorr_no_aux_rand(&message, &keypair(*signer)))
+        };
+        Announcement {
+            release: Release::Backup(signers.iter().map(sign).collect()),
+            ..announcement(&chain, epoch.clone(), SECOND, THIRD)
+        }
+    };
+    let (strange, many, good) = (signed(&[SECOND]), signed(&[33, 34]), signed(&[34]));
+    for announcement in [strange, many] {
+        let tx = publish(&mut chain, &announcement);
+        chain.mine(vec![tx]);
+        assert_eq!(table::announced(&chain.kv, &hash(&epoch)), Ok(None));
+    }
+    let tx = publish(&mut chain, &good);
+    chain.mine(vec![tx]);
+    let tx = rotation(&mut chain, &epoch);
+    chain.mine(vec![tx]);
+    assert_eq!(chain.epoch(), epoch);
+    let begun = epoch_record(&chain.kv).expect("memory").announcement;
+    assert_eq!(begun, Some(good), "wallets check it themselves");
+    assert_eq!(fault(&chain), None);
+    same_as_replayed(&chain);
 }
 
 #[test]

@@ -48,6 +48,7 @@ fn the_lines_name_both_files_as_the_configuration_reads_them() {
     let files = FederationFiles {
         federation_file: "/next/federation.toml".into(),
         group_file: "/next/group.key".into(),
+        backup_voices: Vec::new(),
     };
     let text = format!(
         "[sequencer]\nanchor_key_file = \"a\"\noperator_key_file = \"o\"\nfee_key = \"00\"\n{}",
