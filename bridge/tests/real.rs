@@ -14,6 +14,7 @@ mod real {
     mod leaves;
     mod operated;
     mod pinning;
+    mod poster;
     mod rescue;
     mod setting;
     mod spend;

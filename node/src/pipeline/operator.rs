@@ -398,7 +398,7 @@ impl Operator {
             .height;
         self.tend_anchors(height, rate, &mut coins)?;
         if self.is_in_office()? || self.may_take_over()? {
-            self.tend_epoch(height, rate, &mut coins)?;
+            self.tend_epoch(height, &quote, &mut coins)?;
             self.tend_vault(&quote, &mut coins)?;
         }
         Ok(())

@@ -21,7 +21,7 @@ use crate::tree::BATCH_LIMIT;
 pub mod post;
 pub mod raise;
 
-pub use post::{Post, PostPlan, plan_post};
+pub use post::{Post, PostPlan, Reveal, RevealPlan, plan_post, plan_reveal};
 pub use raise::FeeRaise;
 
 /// The expiry of every forced transfer: the last batch of all.

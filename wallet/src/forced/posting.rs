@@ -124,8 +124,10 @@ impl Wallet {
         let plan = PostPlan {
             envelope: &envelope,
             key,
+            spend: &[],
             coins,
             rate: order.rate,
+            reveal_rate: order.rate,
             change_script: &order.change_script,
         };
         let post: Post = plan_post(&plan).map_err(|error| self.why_not(error))?;

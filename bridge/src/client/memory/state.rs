@@ -201,10 +201,20 @@ impl State {
         Ok(Broadcast::InMempool)
     }
 
-    /// Takes transactions that pay for each other, parents first, if together they pay the lowest rate.
+    /// Takes transactions that pay for each other, parents first, if together they pay the lowest rate and more than
+    /// all that they replace.
     pub(super) fn accept_package(&mut self, txs: &[Transaction]) -> Vec<(Txid, String)> {
         let (mempool, min_rate) = (self.mempool.clone(), self.min_rate);
         self.min_rate = FeeRate::default();
+        let ids: Vec<Txid> = txs.iter().map(Transaction::compute_txid).collect();
+        let rivals = mempool.iter().filter(|other| {
+            let conflicts =
+                |tx: &Transaction| tx.input.iter().any(|input| spends(other, &input.previous_output));
+            !ids.contains(&other.compute_txid()) && txs.iter().any(conflicts)
+        });
+        let thrown_out: Vec<Transaction> = rivals.flat_map(|rival| self.family(rival)).cloned().collect();
+        let outbid: u64 = thrown_out.iter().map(|tx| self.fee(tx).to_sat()).sum();
+        self.mempool.retain(|tx| !thrown_out.contains(tx));
         let mut refused = Vec::new();
         let (mut fee, mut weight) = (0, 0);
         for tx in txs {
@@ -214,9 +224,11 @@ impl State {
             }
         }
         self.min_rate = min_rate;
+        let all = |reason: &str| ids.iter().map(|txid| (*txid, reason.to_owned())).collect();
         if refused.is_empty() && fee < min_rate.fee(u32::try_from(weight).unwrap_or(u32::MAX)) {
-            let all = txs.iter().map(Transaction::compute_txid);
-            refused.extend(all.map(|txid| (txid, "mempool min fee not met".to_owned())));
+            refused = all("mempool min fee not met");
+        } else if refused.is_empty() && !thrown_out.is_empty() && fee <= outbid {
+            refused = all("insufficient fee, rejecting replacement");
         }
         if !refused.is_empty() {
             self.mempool = mempool;

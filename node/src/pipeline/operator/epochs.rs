@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 
 use bitcoin::secp256k1::schnorr::Signature;
 use tacit_bridge::coins::CoinBook;
+use tacit_bridge::fees::FeeQuote;
 use tacit_bridge::poster::PostError;
 use tacit_bridge::signer::{SignError, VaultSigner};
 use tacit_protocol::encoding::Encode;
 use tacit_protocol::kv::{KvError, KvRead};
-use tacit_protocol::peg::FeeRate;
 use tacit_protocol::peg::anchor::AnchorPlanError;
 use tacit_protocol::peg::epoch::{Announcement, Epoch, EpochHash, Release, SuccessionError, Voice};
 use tacit_protocol::peg::vault::VaultKeys;
@@ -131,7 +131,12 @@ impl Operator {
     }
 
     /// Does what comes next for the federation to come, if there is one.
-    pub(super) fn tend_epoch(&self, height: u32, rate: FeeRate, coins: &mut CoinBook) -> anyhow::Result<()> {
+    pub(super) fn tend_epoch(
+        &self,
+        height: u32,
+        quote: &FeeQuote,
+        coins: &mut CoinBook,
+    ) -> anyhow::Result<()> {
         let current = handover::epoch(&*self.store)?;
         let next = self.next_epoch(&current)?;
         let (state, reason) = match &next {
@@ -139,7 +144,7 @@ impl Operator {
                 self.poster.forget_all_but(None, coins)?;
                 ("inOffice", None)
             }
-            Some(next) => self.bring_in(next, &current, height, rate, coins)?,
+            Some(next) => self.bring_in(next, &current, height, quote, coins)?,
         };
         self.say(EpochStatus {
             number: current.number,
@@ -155,13 +160,15 @@ impl Operator {
         next: &Next,
         current: &Epoch,
         height: u32,
-        rate: FeeRate,
+        quote: &FeeQuote,
         coins: &mut CoinBook,
     ) -> anyhow::Result<(&'static str, Option<String>)> {
         let genesis = self.rules.params().genesis();
         if let Some(found) = handover::announced_next(&*self.store, current, &next.hash)? {
             let at = format!("announced in block {}", found.height);
             return Ok(if genesis.is_deep(found.height, height) {
+                // Coins of versions that were not mined may be needed to hand over.
+                self.poster.forget_all_but(None, coins)?;
                 ("handingOver", Some(at))
             } else {
                 (
@@ -171,7 +178,7 @@ impl Operator {
             });
         }
         self.poster.forget_all_but(Some(&next.hash.0), coins)?;
-        let report = match self.poster.tend(&next.hash.0, coins)? {
+        let report = match self.poster.tend(&next.hash.0, quote, coins)? {
             Some(report) => Ok(report),
             None => {
                 let mut epochs = self.epochs();
@@ -180,7 +187,7 @@ impl Operator {
                     return Ok((UNSIGNED, Some(reason)));
                 }
                 drop(epochs);
-                self.announce(next, current, rate, coins)
+                self.announce(next, current, quote, coins)
             }
         };
         Ok(match report {
@@ -204,7 +211,7 @@ impl Operator {
         &self,
         next: &Next,
         current: &Epoch,
-        rate: FeeRate,
+        quote: &FeeQuote,
         coins: &mut CoinBook,
     ) -> Result<tacit_bridge::poster::PostReport, AnnounceError> {
         let release = self.release(next, current)?;
@@ -216,7 +223,7 @@ impl Operator {
         };
         announcement.check(self.rules.params().chain_id(), current)?;
         let envelope = |key| announcement.envelope(key).map_err(AnchorPlanError::from);
-        Ok(self.poster.post(&next.hash.0, envelope, rate, coins)?)
+        Ok(self.poster.post(&next.hash.0, envelope, quote, coins)?)
     }
 
     /// Has the vault let go: by the backup keys, where voices of them say so, or else by the federation in office.

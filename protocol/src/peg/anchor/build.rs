@@ -186,13 +186,9 @@ impl CommitReveal {
         reveal_prevouts.truncate(2);
         reveal.input[0].witness = dummy_key_path_witness();
         reveal.input[1].witness = script_witness(&[0; 64], &self.script, &self.control_block);
-        let brought = reveal_prevouts
-            .iter()
-            .try_fold(0u64, |sum, output| sum.checked_add(output.value.to_sat()))
-            .ok_or(AnchorPlanError::Overflow)?;
         let need = Need {
             outputs: ANCHOR_AMOUNT.to_sat(),
-            contributed: brought,
+            contributed: sum(&reveal_prevouts)?,
             fee_floor: 0,
             weight: weight_of(&reveal)?,
             rate,
@@ -249,8 +245,13 @@ pub fn plan_commit_reveal(plan: &AnchorPlan<'_>) -> Result<CommitReveal, AnchorP
         value: bitcoin::Amount::from_sat(value),
         script_pubkey: commit_script,
     };
-    let (commit, commit_prevouts) =
-        build_commit(plan.coins, plan.rate, plan.change_script, commit_output.clone())?;
+    let (commit, commit_prevouts) = build_commit(
+        &[],
+        plan.coins,
+        plan.rate,
+        plan.change_script,
+        commit_output.clone(),
+    )?;
     reveal.input[1].previous_output = OutPoint {
         txid: commit.compute_txid(),
         vout: 0,
@@ -267,8 +268,9 @@ pub fn plan_commit_reveal(plan: &AnchorPlan<'_>) -> Result<CommitReveal, AnchorP
     })
 }
 
-/// A commit: coins in, the commit output and change out.
+/// A commit: coins in, all of `spend` and of the others as many as it takes, the commit output and change out.
 pub(crate) fn build_commit(
+    spend: &[Coin],
     coins: &[Coin],
     rate: FeeRate,
     change_script: &Script,
@@ -276,20 +278,34 @@ pub(crate) fn build_commit(
 ) -> Result<(Transaction, Vec<TxOut>), AnchorPlanError> {
     let outputs = output.value.to_sat();
     let mut commit = transaction(vec![output]);
+    let mut prevouts = Vec::new();
+    for coin in spend {
+        commit.input.push(txin(coin.outpoint, dummy_key_path_witness()));
+        prevouts.push(coin.txout.clone());
+    }
     let need = Need {
         outputs,
-        contributed: 0,
+        contributed: sum(&prevouts)?,
         fee_floor: 0,
         weight: weight_of(&commit)?,
         rate,
         change_script,
     };
-    let funding = fund(coins, &need)?;
-    let mut prevouts = Vec::new();
+    let is_taken = |coin: &Coin| spend.iter().any(|taken| taken.outpoint == coin.outpoint);
+    let others: Vec<Coin> = coins.iter().filter(|coin| !is_taken(coin)).cloned().collect();
+    let funding = fund(&others, &need)?;
     add_coins(&mut commit, &mut prevouts, funding, change_script);
     weight_of(&commit)?;
     strip(&mut commit);
     Ok((commit, prevouts))
+}
+
+/// What outputs hold together.
+pub(crate) fn sum(outputs: &[TxOut]) -> Result<u64, AnchorPlanError> {
+    outputs
+        .iter()
+        .try_fold(0u64, |sum, output| sum.checked_add(output.value.to_sat()))
+        .ok_or(AnchorPlanError::Overflow)
 }
 
 /// Appends coins and change.
