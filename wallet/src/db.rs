@@ -18,8 +18,14 @@ use tacit_protocol::{Amount, F};
 
 use crate::api::{Anchored, EpochDetails, Receipt, codec};
 
-/// Version of the content.
-pub(crate) const VERSION: u16 = 1;
+/// Version of the content. It rises with every field and every word that programs before do not know, so that they
+/// say so.
+///
+/// 2: deposits that are being taken back.
+pub(crate) const VERSION: u16 = 2;
+
+/// The oldest version that is read: whatever is not in it has a default.
+pub(crate) const OLDEST: u16 = 1;
 
 /// The content of a wallet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -354,6 +360,11 @@ pub enum DepositProgress {
     Credited {
         /// The batch.
         batch: u32,
+    },
+    /// Being taken back: the transaction was sent, and until it is in a block a sweep may win against it.
+    Refunding {
+        /// The transaction that takes it back.
+        txid: Txid,
     },
     /// Taken back.
     Refunded {

@@ -18,7 +18,7 @@ use thiserror::Error;
 
 use crate::api::{ApiError, DepositStatus, FoundDeposit, MAX_SCRIPTS, NodeApi, RegisterDeposit};
 use crate::builder::exit::parse_address;
-use crate::db::{DepositOutput, DepositProgress};
+use crate::db::{DepositOutput, DepositProgress, EventKind};
 use crate::scan::{GAP, deposit_inner};
 use crate::wallet::{Wallet, WalletError};
 
@@ -137,9 +137,13 @@ impl Wallet {
         self.db.bitcoin_height = self.db.bitcoin_height.max(status.bitcoin_height);
         self.follow_epochs(api)?;
         let found = self.find_deposits(api)?;
-        // What is no longer there was undone by a reorganisation; what is over stays on record.
-        self.db.deposits.retain(|output| {
-            is_over(&output.progress) || found.iter().any(|f| f.output.outpoint == output.outpoint)
+        // What is no longer there was taken back, or undone by a reorganisation; what is over stays on record.
+        self.db.deposits.retain_mut(|output| {
+            let there = found.iter().any(|f| f.output.outpoint == output.outpoint);
+            if let (DepositProgress::Refunding { txid }, false) = (&output.progress, there) {
+                output.progress = DepositProgress::Refunded { txid: *txid };
+            }
+            there || is_over(&output.progress)
         });
         for deposit in found {
             self.update_deposit(api, &deposit)?;
@@ -204,19 +208,24 @@ impl Wallet {
             .deposits
             .iter()
             .position(|output| output.outpoint == found.outpoint);
-        if known.is_some_and(|at| is_over(&self.db.deposits[at].progress)) {
-            return Ok(());
-        }
-        let progress = match found.spent_by {
-            Some(txid) => match api.deposit_status(found.outpoint)? {
-                DepositStatus::Refunded { txid } => DepositProgress::Refunded { txid },
-                DepositStatus::Unknown
-                | DepositStatus::Registered { .. }
-                | DepositStatus::Held { .. }
-                | DepositStatus::Swept { .. }
-                | DepositStatus::Credited { .. } => DepositProgress::Swept { txid },
-            },
-            None => self.register(api, deposit)?,
+        let before = known.map(|at| &self.db.deposits[at].progress);
+        // A refund that was sent is no refund that is in a block.
+        let refund = match before {
+            Some(DepositProgress::Credited { .. }) => return Ok(()),
+            Some(DepositProgress::Refunding { txid } | DepositProgress::Refunded { txid }) => Some(*txid),
+            Some(
+                DepositProgress::Found
+                | DepositProgress::Registered { .. }
+                | DepositProgress::TooLate { .. }
+                | DepositProgress::Swept { .. },
+            )
+            | None => None,
+        };
+        let progress = match (found.spent_by, refund) {
+            (Some(txid), Some(refund)) if txid == refund => DepositProgress::Refunded { txid },
+            (Some(txid), _) => self.spent(deposit, txid, api.deposit_status(found.outpoint)?),
+            (None, Some(txid)) => DepositProgress::Refunding { txid },
+            (None, None) => self.register(api, deposit)?,
         };
         let (outpoint, amount, height) = (found.outpoint, found.amount, found.height);
         let posted = known.map(|at| std::mem::take(&mut self.db.deposits[at].posted));
@@ -235,6 +244,29 @@ impl Wallet {
             None => self.db.deposits.push(output),
         }
         Ok(())
+    }
+
+    /// How far a deposit is that `txid` spent, as a node says.
+    fn spent(&self, deposit: &Found, txid: Txid, status: DepositStatus) -> DepositProgress {
+        let index = deposit.index;
+        match status {
+            DepositStatus::Refunded { txid } => DepositProgress::Refunded { txid },
+            // The scan, which says so first, may have passed the batch before the sweep was known.
+            DepositStatus::Credited { batch, .. } if self.has_credit(index, batch) => {
+                DepositProgress::Credited { batch }
+            }
+            DepositStatus::Unknown
+            | DepositStatus::Registered { .. }
+            | DepositStatus::Held { .. }
+            | DepositStatus::Swept { .. }
+            | DepositStatus::Credited { .. } => DepositProgress::Swept { txid },
+        }
+    }
+
+    /// Whether this wallet found a note of deposit `index` in this batch.
+    fn has_credit(&self, index: u32, batch: u32) -> bool {
+        let mut events = self.db.history.iter();
+        events.any(|event| event.batch == batch && event.what == EventKind::Deposited { index })
     }
 
     fn register(&self, api: &dyn NodeApi, deposit: &Found) -> Result<DepositProgress, WalletError> {
@@ -276,7 +308,8 @@ impl Wallet {
         height.saturating_add(u32::from(self.params.genesis().refund_timelock))
     }
 
-    /// Takes a deposit back to a Bitcoin address, once its timelock has run out.
+    /// Sends the transaction that takes a deposit back to a Bitcoin address, once its timelock has run out. The
+    /// deposit is [`DepositProgress::Refunding`] until that is in a block, and may be taken back anew, at another rate.
     ///
     /// # Errors
     /// [`WalletError::Deposit`], [`WalletError::Exit`] for the address, [`WalletError::Api`] if
@@ -325,7 +358,7 @@ impl Wallet {
             &aux,
         );
         let txid = api.broadcast(&refund.finalise(&signature))?;
-        self.db.deposits[at].progress = DepositProgress::Refunded { txid };
+        self.db.deposits[at].progress = DepositProgress::Refunding { txid };
         self.save(rng)?;
         Ok(txid)
     }

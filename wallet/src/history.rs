@@ -92,7 +92,9 @@ impl Wallet {
         let open = self.db.deposits.iter().filter(|output| {
             !matches!(
                 output.progress,
-                DepositProgress::Credited { .. } | DepositProgress::Refunded { .. }
+                DepositProgress::Credited { .. }
+                    | DepositProgress::Refunding { .. }
+                    | DepositProgress::Refunded { .. }
             )
         });
         balance.pending_deposits = sum(open.map(|output| output.amount));

@@ -20,8 +20,8 @@ use thiserror::Error;
 
 use crate::api::{CompactBatch, CompactDeposit, CompactError};
 use crate::db::{
-    BatchRecord, Database, DepositProgress, Event, EventKind, Leaves, MemoRecord, NoteRecord, Source,
-    SpentIn, StateRecord,
+    BatchRecord, Database, DepositOutput, DepositProgress, Event, EventKind, Leaves, MemoRecord, NoteRecord,
+    Source, SpentIn, StateRecord,
 };
 use crate::seed::Keys;
 use crate::tree::RootTree;
@@ -333,7 +333,8 @@ impl Scanner<'_> {
         });
         self.db.next_deposit = self.db.next_deposit.max(index + 1);
         self.view.cover(self.keys, self.db.next_deposit);
-        // Several outputs may pay to one deposit address; the smallest that can be this one is.
+        // Several outputs may pay to one deposit address; the smallest that can be this one is, and one that is
+        // being taken back only if there is no other: the sweep was faster then.
         let open = self.db.deposits.iter_mut().filter(|output| {
             let done = matches!(
                 output.progress,
@@ -341,7 +342,11 @@ impl Scanner<'_> {
             );
             output.index == index && output.amount >= deposit.v && !done
         });
-        if let Some(output) = open.min_by_key(|output| output.amount) {
+        let order = |output: &&mut DepositOutput| {
+            let leaving = matches!(output.progress, DepositProgress::Refunding { .. });
+            (leaving, output.amount)
+        };
+        if let Some(output) = open.min_by_key(order) {
             output.progress = DepositProgress::Credited { batch: batch.number };
         }
     }

@@ -11,6 +11,7 @@
 use std::path::{Path, PathBuf};
 
 use rand_core::CryptoRngCore;
+use serde::Deserialize;
 use tacit_protocol::Network;
 use tacit_protocol::encoding::{Decode, DecodeError, Encode, Reader};
 use tacit_protocol::params::ChainId;
@@ -50,15 +51,14 @@ pub enum StoreError {
     #[error("{0} is not a Tacit wallet")]
     NotAWallet(PathBuf),
     /// The file is of another version.
-    #[error(
-        "{path} has wallet version {version}, this program knows up to {}; update it",
-        FORMAT.version
-    )]
+    #[error("{path} has wallet version {version}, this program knows up to {known}; update it")]
     UnsupportedVersion {
         /// The file.
         path: PathBuf,
         /// Its version.
         version: u16,
+        /// The newest that this program knows.
+        known: u16,
     },
     /// The wallet is for another Bitcoin network.
     #[error("{path} is a wallet for {found:?}, the chain is on {expected:?}; name the other wallet")]
@@ -108,7 +108,9 @@ impl From<SealedError> for StoreError {
         match error {
             SealedError::File(error) => error.into(),
             SealedError::Foreign { path, .. } => Self::NotAWallet(path),
-            SealedError::Version { path, version, .. } => Self::UnsupportedVersion { path, version },
+            SealedError::Version {
+                path, version, known, ..
+            } => Self::UnsupportedVersion { path, version, known },
             SealedError::Damaged { path, reason } => corrupt(&path, &reason),
             SealedError::WrongPassphrase(_) => Self::WrongPassphrase,
             SealedError::Kdf(error) => error.into(),
@@ -240,6 +242,12 @@ fn corrupt(path: &Path, reason: &dyn std::fmt::Display) -> StoreError {
     }
 }
 
+/// What every version of the content has.
+#[derive(Deserialize)]
+struct Versioned {
+    version: u16,
+}
+
 fn parse(path: &Path, plain: &[u8]) -> Result<(Seed, Database), StoreError> {
     let (entropy, json) = plain
         .split_at_checked(32)
@@ -248,13 +256,17 @@ fn parse(path: &Path, plain: &[u8]) -> Result<(Seed, Database), StoreError> {
     secret.copy_from_slice(entropy);
     let seed = Seed::from_entropy(secret);
     secret.zeroize();
-    let db: Database = serde_json::from_slice(json).map_err(|error| corrupt(path, &error))?;
-    if db.version != db::VERSION {
+    // First of all the version: what a newer program wrote is no damage.
+    let Versioned { version } = serde_json::from_slice(json).map_err(|error| corrupt(path, &error))?;
+    if !(db::OLDEST..=db::VERSION).contains(&version) {
         return Err(StoreError::UnsupportedVersion {
             path: path.to_owned(),
-            version: db.version,
+            version,
+            known: db::VERSION,
         });
     }
+    let mut db: Database = serde_json::from_slice(json).map_err(|error| corrupt(path, &error))?;
+    db.version = db::VERSION;
     if db.batches.is_empty() {
         return Err(corrupt(path, &"the genesis record is missing"));
     }

@@ -158,15 +158,153 @@ fn a_refund_waits_for_its_timelock_and_is_signed_by_the_refund_key() {
     Secp256k1::new()
         .verify_schnorr(&signature, &sighash.into(), &offer.refund)
         .unwrap();
+    assert_eq!(wallet.deposits()[0].progress, DepositProgress::Refunding { txid });
+}
 
-    let error = wallet
-        .refund_deposit(&node, outpoint, (ADDRESS, rate), rng)
-        .unwrap_err();
+/// A deposit whose refund was sent.
+fn refunding() -> (MemoryNode, User, OutPoint, Txid) {
+    let (node, mut alice) = one();
+    let offer = alice.wallet.new_deposit(&mut alice.rng).unwrap();
+    let outpoint = node.pay_deposit(offer.address.script_pubkey(), sat(50_000));
+    refresh(&mut alice, &node);
+    node.inner.borrow_mut().height = 119;
+    let txid = refund(&mut alice, &node, outpoint, 250).unwrap();
+    (node, alice, outpoint, txid)
+}
+
+fn refund(
+    user: &mut User,
+    node: &MemoryNode,
+    outpoint: OutPoint,
+    sat_per_kwu: u32,
+) -> Result<Txid, WalletError> {
+    let rate = FeeRate::from_sat_per_kwu(sat_per_kwu);
+    let User { wallet, rng, .. } = user;
+    wallet.refund_deposit(node, outpoint, (ADDRESS, rate), rng)
+}
+
+fn progress(user: &mut User, node: &MemoryNode) -> DepositProgress {
+    refresh(user, node)[0].progress.clone()
+}
+
+/// The federation's sweep of every deposit is in a block.
+fn sweep(node: &MemoryNode) -> Txid {
+    let txid = Txid::from_byte_array([200; 32]);
+    for coin in &mut node.inner.borrow_mut().coins {
+        coin.found.spent_by = Some(txid);
+    }
+    txid
+}
+
+#[test]
+fn a_refund_is_on_its_way_until_it_is_in_a_block() {
+    let (node, mut alice, outpoint, txid) = refunding();
+    node.inner.borrow_mut().coins[0].registered = None;
+    for _ in 0..2 {
+        assert_eq!(progress(&mut alice, &node), DepositProgress::Refunding { txid });
+        alice = alice.reopen();
+    }
+    let registered = node.inner.borrow().coins[0].registered.is_some();
+    assert!(!registered, "nobody is asked to sweep it");
+    assert_eq!(alice.wallet.balance().pending_deposits, sat(0));
+    // A node lists what is unspent and what was swept.
+    let coins = std::mem::take(&mut node.inner.borrow_mut().coins);
+    for _ in 0..2 {
+        assert_eq!(progress(&mut alice, &node), DepositProgress::Refunded { txid });
+    }
+    let error = refund(&mut alice, &node, outpoint, 500).unwrap_err();
     assert!(
-        matches!(error, WalletError::Deposit(DepositError::Spent(_))),
+        matches!(error, WalletError::Deposit(DepositError::Spent(o)) if o == outpoint),
         "{error}"
     );
-    assert!(matches!(wallet.deposits()[0].progress, DepositProgress::Refunded { txid: t } if t == txid));
+    // Its block is undone.
+    node.inner.borrow_mut().coins = coins;
+    assert_eq!(progress(&mut alice, &node), DepositProgress::Refunding { txid });
+    node.inner.borrow_mut().coins[0].found.spent_by = Some(txid);
+    assert_eq!(progress(&mut alice, &node), DepositProgress::Refunded { txid });
+}
+
+#[test]
+fn a_refund_that_waits_may_be_sent_anew_at_another_rate() {
+    let (node, mut alice, outpoint, first) = refunding();
+    assert_eq!(
+        refund(&mut alice, &node, outpoint, 250).unwrap(),
+        first,
+        "the same"
+    );
+    let second = refund(&mut alice, &node, outpoint, 500).unwrap();
+    assert_ne!(second, first);
+    assert_eq!(
+        progress(&mut alice, &node),
+        DepositProgress::Refunding { txid: second }
+    );
+}
+
+#[test]
+fn a_sweep_that_wins_against_a_refund_is_shown_and_credited() {
+    let (node, mut alice, outpoint, _) = refunding();
+    let txid = sweep(&node);
+    assert_eq!(progress(&mut alice, &node), DepositProgress::Swept { txid });
+    assert_eq!(alice.wallet.balance().pending_deposits, sat(50_000));
+    assert!(refund(&mut alice, &node, outpoint, 500).is_err());
+    node.inner.borrow_mut().coins[0].found.spent_by = None;
+    let batch = node.credit(0);
+    alice.sync(&node);
+    assert_eq!(progress(&mut alice, &node), DepositProgress::Credited { batch });
+    assert_eq!(alice.has(), 50_000);
+
+    // The same for who looks for the credit first.
+    let (node, mut alice, ..) = refunding();
+    let batch = node.credit(0);
+    alice.sync(&node);
+    assert_eq!(
+        alice.wallet.deposits()[0].progress,
+        DepositProgress::Credited { batch }
+    );
+}
+
+#[test]
+fn a_credit_is_that_of_a_deposit_that_is_not_being_taken_back_if_there_is_one() {
+    let (node, mut alice, outpoint, txid) = refunding();
+    let script = alice.wallet.deposit_offer(0).address.script_pubkey();
+    let second = node.pay_deposit(script, sat(60_000));
+    refresh(&mut alice, &node);
+    node.inner.borrow_mut().coins[0].registered = None;
+    let batch = node.credit(15_000);
+    alice.sync(&node);
+    for deposit in alice.wallet.deposits() {
+        let expected = if deposit.outpoint == outpoint {
+            DepositProgress::Refunding { txid }
+        } else {
+            assert_eq!(deposit.outpoint, second);
+            DepositProgress::Credited { batch }
+        };
+        assert_eq!(deposit.progress, expected);
+    }
+}
+
+#[test]
+fn a_refund_that_a_program_before_took_for_done_is_put_right() {
+    let (node, mut alice, _, txid) = refunding();
+    let taken_for_done = |alice: &mut User| {
+        alice.wallet.db.deposits[0].progress = DepositProgress::Refunded { txid };
+    };
+    taken_for_done(&mut alice);
+    assert_eq!(progress(&mut alice, &node), DepositProgress::Refunding { txid });
+    taken_for_done(&mut alice);
+    let batch = node.credit(0);
+    alice.sync(&node);
+    assert_eq!(alice.has(), 50_000);
+    node.inner.borrow_mut().credited_in = Some(batch + 1);
+    let swept = Txid::from_byte_array([200; 32]);
+    assert_eq!(
+        progress(&mut alice, &node),
+        DepositProgress::Swept { txid: swept },
+        "no such credit was found"
+    );
+    taken_for_done(&mut alice);
+    node.inner.borrow_mut().credited_in = Some(batch);
+    assert_eq!(progress(&mut alice, &node), DepositProgress::Credited { batch });
 }
 
 #[test]

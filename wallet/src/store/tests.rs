@@ -72,17 +72,48 @@ const FIRST: &str = "\
     519541e01ce56f20d1af8a11ccb91205522bb4ff547299a0b4b2568560b0cd1968dc867d418064cae5f193a6c3037a98";
 
 #[test]
-fn a_wallet_written_before_is_still_read_and_written_so() {
+fn a_wallet_written_before_is_still_read_and_saved_as_todays() {
     let place = Place::new();
     let first = hex::decode(FIRST).unwrap();
     let lock = tacit_secrets::file::Lock::take(&place.path()).unwrap();
     lock.write_new(&first).unwrap();
     drop(lock);
     let (store, seed, db) = Store::open(&place.path(), CHAIN, b"passphrase").unwrap();
-    assert_eq!((seed.entropy(), db), (&[7; 32], Database::new()));
+    assert_eq!((seed.entropy(), &db), (&[7; 32], &Database::new()));
+    // What is saved has today's version of the content; the file around it is the same.
+    store.save(&seed, &db, &mut rng()).unwrap();
     drop(store);
-    let place = Place::with_wallet();
-    assert_eq!(std::fs::read(place.path()).unwrap(), first);
+    let saved = std::fs::read(place.path()).unwrap();
+    assert_eq!((&saved[..95], saved.len()), (&first[..95], first.len()));
+    assert_ne!(saved, first);
+    assert!(Store::open(&place.path(), CHAIN, b"passphrase").is_ok());
+}
+
+/// What becomes of a wallet with this content.
+fn read_content(json: &serde_json::Value) -> Result<Database, StoreError> {
+    let plain = [&[7; 32][..], json.to_string().as_bytes()].concat();
+    parse(Path::new("wallet"), &plain).map(|(_, db)| db)
+}
+
+#[test]
+fn the_content_of_a_newer_program_is_told_from_damage_whatever_it_has() {
+    let mut json = serde_json::to_value(Database::new()).unwrap();
+    assert_eq!(read_content(&json).unwrap(), Database::new());
+    json["version"] = db::OLDEST.into();
+    assert_eq!(read_content(&json).unwrap(), Database::new());
+    json["deposits"] = "of another shape".into();
+    json["unheardOf"] = 1.into();
+    let damaged = read_content(&json);
+    assert!(matches!(damaged, Err(StoreError::Corrupt { .. })), "{damaged:?}");
+    for other in [db::VERSION + 1, u16::MAX, 0] {
+        json["version"] = other.into();
+        let error = read_content(&json).unwrap_err();
+        assert!(
+            matches!(error, StoreError::UnsupportedVersion { version, known, .. }
+                if version == other && known == db::VERSION),
+            "{error}"
+        );
+    }
 }
 
 #[test]

@@ -44,6 +44,8 @@ pub(crate) struct Inner {
     pub(crate) broadcast: Vec<Transaction>,
     /// How deep every deposit's sweep is; `None` while there is none.
     pub(crate) sweep_depth: Option<u32>,
+    /// The batch that credited every deposit, as it says.
+    pub(crate) credited_in: Option<u32>,
     /// What it says of epochs.
     pub(crate) epochs: Epochs,
     /// The number of the sequencer's key, and of the one that receipts are signed with.
@@ -84,6 +86,7 @@ impl MemoryNode {
             operator: F::from(77u64),
             broadcast: Vec::new(),
             sweep_depth: None,
+            credited_in: None,
             epochs: Epochs::default(),
             sequencer: (5, 5),
             oldest_anchor: 0,

@@ -121,6 +121,9 @@ pub(super) fn print(deposits: &[DepositOutput]) {
             ),
             DepositProgress::Swept { txid } => format!("swept by {txid}, waits to be credited"),
             DepositProgress::Credited { batch } => format!("credited in batch {batch}"),
+            DepositProgress::Refunding { txid } => {
+                format!("being taken back by {txid}, which is in no block yet")
+            }
             DepositProgress::Refunded { txid } => format!("taken back by {txid}"),
         };
         let DepositOutput {
@@ -171,6 +174,8 @@ pub(super) fn refund(
     let txid = wallet
         .refund_deposit(&node, outpoint, (address, rate), &mut OsRng)
         .map_err(say)?;
-    shell.answer(&json!({ "txid": txid }), || println!("taken back by {txid}"));
+    shell.answer(&json!({ "txid": txid }), || {
+        println!("sent {txid}; the deposit is taken back once that is in a block");
+    });
     Ok(())
 }
