@@ -189,10 +189,21 @@ impl Person {
     /// Orders a withdrawal to a fresh key; returns the transfer and the script.
     pub(crate) fn withdraw(&mut self, setting: &Setting, sats: u64) -> anyhow::Result<(Sent, ScriptBuf)> {
         let script = SigningKey::generate(&mut OsRng).output_script();
-        let address = bitcoin::Address::from_script(&script, bitcoin::Network::Regtest)?.to_string();
-        let amount = Amount::from_sat(sats)?;
-        let payment = self.wallet.withdrawal(&setting.api, &address, amount, None)?;
-        Ok((self.send(setting, &payment)?, script))
+        Ok((self.withdraw_to(setting, &script, sats, None)?, script))
+    }
+
+    /// Orders a withdrawal to a script, for this much to miners at most.
+    pub(crate) fn withdraw_to(
+        &mut self,
+        setting: &Setting,
+        script: &ScriptBuf,
+        sats: u64,
+        limit: Option<u64>,
+    ) -> anyhow::Result<Sent> {
+        let address = bitcoin::Address::from_script(script, bitcoin::Network::Regtest)?.to_string();
+        let (amount, limit) = (Amount::from_sat(sats)?, limit.map(Amount::from_sat).transpose()?);
+        let payment = self.wallet.withdrawal(&setting.api, &address, amount, limit)?;
+        self.send(setting, &payment)
     }
 }
 
