@@ -1,8 +1,15 @@
 //! Processes of a deployment that end and come back, by themselves or by `kill -9`.
 
-use anyhow::Context;
+use std::time::Duration;
+
+use anyhow::{Context, bail, ensure};
 
 use super::Setting;
+
+/// Time that a doomed process gets between two blocks.
+const BETWEEN: Duration = Duration::from_millis(700);
+/// Looks at a process that may never come to its point.
+const LOOKS: u32 = 300;
 
 impl Setting {
     /// Kills a signer at once.
@@ -47,5 +54,33 @@ impl Setting {
             .start_with("node", &self.node_config, arguments)?;
         self.api = self.node.client()?;
         Ok(())
+    }
+
+    /// Kills the sequencer and starts it again to end at this point, and mines until it did or until there is
+    /// nothing left to end. Returns whether it ended there.
+    pub(crate) fn strike(
+        &mut self,
+        point: &str,
+        done: &dyn Fn(&Self) -> anyhow::Result<bool>,
+    ) -> anyhow::Result<bool> {
+        self.sequencer.kill();
+        // It may end before it has settled, or before it answers at all.
+        if let Err(error) = self.restart_sequencer(Some(point)) {
+            let text = format!("{error:#}");
+            let ended = text.contains("the node ended") || self.sequencer.wait(BETWEEN).is_ok();
+            ensure!(ended, "{point}: {text}");
+            return Ok(true);
+        }
+        for _ in 0..LOOKS {
+            if let Ok(status) = self.sequencer.wait(BETWEEN) {
+                ensure!(!status.success(), "{point}: it ended by itself");
+                return Ok(true);
+            }
+            if done(self)? {
+                return Ok(false);
+            }
+            self.mine(1)?;
+        }
+        bail!("{point}: neither reached nor done")
     }
 }
