@@ -473,3 +473,6 @@ impl Sink for Operator {
 pub(super) fn with_view<T>(sequencer: &Sequencer, read: impl FnOnce(&dyn KvRead) -> T) -> T {
     read(&sequencer.view())
 }
+
+#[cfg(test)]
+mod tests;
