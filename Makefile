@@ -38,7 +38,7 @@ test: ## run every test, those against a real bitcoind included
 	@$(ENV) cargo test --doc --workspace $(CARGO_FLAGS)
 
 .PHONY: soak
-soak: ## crash the vault and the sequencer a thousand times and count the money; the report goes to target/soak
+soak: ## crash the vault, the sequencer and signers a thousand times and count the money; the report goes to target/soak
 	@scripts/setup.sh --tests --meanwhile cargo nextest run -p tacit-bridge -p tacit-tests -p tacit-node --no-run $(CARGO_FLAGS)
 	@$(ENV) scripts/soak.sh
 

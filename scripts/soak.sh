@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Crash the vault and the sequencer again and again, and count the money in the end.
+# Crash the vault, the sequencer and signers again and again, and count the money in the end.
 #
 #     scripts/soak.sh
 #
@@ -14,7 +14,8 @@ export TACIT_SOAK=1 TACIT_SOAK_DIR="$PWD/target/soak"
 rm -rf "$TACIT_SOAK_DIR"
 say "the vault, within this process"
 cargo nextest run --profile soak -p tacit-bridge ${CARGO_FLAGS:+$CARGO_FLAGS} --no-capture a_vault_that_crashes_hundreds_of_times
-say "the sequencer, as a process"
+say "the sequencer, as a process; then with signers that die as well"
 cargo build -p tacit-node --bins ${CARGO_FLAGS:+$CARGO_FLAGS}
-cargo nextest run --profile soak -p tacit-tests ${CARGO_FLAGS:+$CARGO_FLAGS} --no-capture a_sequencer_killed_at_every_point_again_and_again
+cargo nextest run --profile soak -p tacit-tests ${CARGO_FLAGS:+$CARGO_FLAGS} --no-capture \
+    a_sequencer_killed_at_every_point_again_and_again a_sequencer_and_signers_killed_at_random_again_and_again
 say "done: target/soak/summary.json"

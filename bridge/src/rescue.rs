@@ -18,11 +18,12 @@ use bitcoin::{Script, ScriptBuf, Transaction, TxOut, Witness, XOnlyPublicKey};
 use tacit_protocol::Amount;
 use tacit_protocol::peg::taproot::{KEY_INPUT_WEIGHT, key_path_sighash, key_path_witness};
 use tacit_protocol::peg::vault::{
-    Handover, HandoverPlan, LeafSpend, MAX_VAULT_WEIGHT, PlanError, Quorum, VaultKeys, VaultLeaf, VaultPlan, plan_vault_tx,
+    Handover, HandoverPlan, LeafSpend, MAX_VAULT_WEIGHT, PlanError, Quorum, VaultKeys, VaultLeaf, VaultPlan,
+    plan_vault_tx,
 };
 use tacit_protocol::peg::{
-    Announcement, EpochHash, FeeRate, Lineage, VaultContext, VaultEffects, VaultFault, VaultTip, WithdrawalView,
-    check_vault_tx,
+    Announcement, EpochHash, FeeRate, Lineage, VaultContext, VaultEffects, VaultFault, VaultTip,
+    WithdrawalView, check_vault_tx,
 };
 
 use crate::client::{BitcoinClient, ClientError};

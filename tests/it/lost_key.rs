@@ -121,7 +121,15 @@ fn a_federation_that_lost_its_key_is_followed_by_another_through_its_backup_keys
     let (file, group) = (path(&named.federation_file)?, path(&named.group_file)?);
     let told = done(
         &dir,
-        &["federation", "reshare", &file, &group, "--out", "next.json", "--json"],
+        &[
+            "federation",
+            "reshare",
+            &file,
+            &group,
+            "--out",
+            "next.json",
+            "--json",
+        ],
     )?;
     let told: Value = serde_json::from_str(&told)?;
     let hash = told["hash"].as_str().context("a hash")?.to_owned();
@@ -144,7 +152,17 @@ fn a_federation_that_lost_its_key_is_followed_by_another_through_its_backup_keys
     let operator = SigningKey::load(&dir.join("operator.key"))?.output_script();
     let address = Address::from_script(&operator, Network::Regtest.bitcoin())?.to_string();
     let prepare = [
-        "vault", "rescue", "prepare", "--to", &hash, "--node", &url, "--fee-from", &address, "--rate", "5",
+        "vault",
+        "rescue",
+        "prepare",
+        "--to",
+        &hash,
+        "--node",
+        &url,
+        "--fee-from",
+        &address,
+        "--rate",
+        "5",
     ];
     let early = refused(&dir, &prepare)?;
     ensure!(early.contains("is not announced as the next one"), "{early}");
@@ -155,14 +173,29 @@ fn a_federation_that_lost_its_key_is_followed_by_another_through_its_backup_keys
     let told: Value = serde_json::from_str(&done(&dir, &[&prepare[..], &["--json"]].concat())?)?;
     assert_eq!((&told["epoch"], &told["to"]["epoch"]), (&0.into(), &1.into()));
     assert_eq!(told["to"]["hash"], hash.as_str());
-    assert_eq!((&told["before"], &told["blocksLeft"]), (&told["after"], &0.into()));
+    assert_eq!(
+        (&told["before"], &told["blocksLeft"]),
+        (&told["after"], &0.into())
+    );
     let copies = [sign(&dir, "Ada")?, sign(&dir, "Chioma")?];
-    let fee = ["vault", "rescue", "sign", "--fee-key-file", "operator.key", "--yes"];
+    let fee = [
+        "vault",
+        "rescue",
+        "sign",
+        "--fee-key-file",
+        "operator.key",
+        "--yes",
+    ];
     done(&dir, &[&fee[..], &["--out", "fee.psbt", "rescue.psbt"]].concat())?;
-    let all = ["vault", "rescue", "combine", "--out", "all.psbt", &copies[0], &copies[1], "fee.psbt"];
+    let all = [
+        "vault", "rescue", "combine", "--out", "all.psbt", &copies[0], &copies[1], "fee.psbt",
+    ];
     done(&dir, &all)?;
     done(&dir, &["vault", "rescue", "finish", "all.psbt"])?;
-    setting.mine_until("the rotation", || Ok((epoch(&setting)?.number == 1).then_some(())))?;
+    setting.mine_until(
+        "the rotation",
+        || Ok((epoch(&setting)?.number == 1).then_some(())),
+    )?;
 
     // The next federation pays who waited, and goes on.
     setting.mine_until("the payout that waited", || setting.payout(sent.txid))?;

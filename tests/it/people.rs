@@ -191,18 +191,29 @@ impl Person {
         self.withdraw_within(setting, sats, None)
     }
 
-    /// The same with a limit of the share of the miner's fee.
+    /// The same for this much to miners at most.
     pub(crate) fn withdraw_within(
         &mut self,
         setting: &Setting,
         sats: u64,
-        limit: Option<Amount>,
+        limit: Option<u64>,
     ) -> anyhow::Result<(Sent, ScriptBuf)> {
         let script = SigningKey::generate(&mut OsRng).output_script();
-        let address = bitcoin::Address::from_script(&script, bitcoin::Network::Regtest)?.to_string();
-        let amount = Amount::from_sat(sats)?;
+        Ok((self.withdraw_to(setting, &script, sats, limit)?, script))
+    }
+
+    /// Orders a withdrawal to a script, for this much to miners at most.
+    pub(crate) fn withdraw_to(
+        &mut self,
+        setting: &Setting,
+        script: &ScriptBuf,
+        sats: u64,
+        limit: Option<u64>,
+    ) -> anyhow::Result<Sent> {
+        let address = bitcoin::Address::from_script(script, bitcoin::Network::Regtest)?.to_string();
+        let (amount, limit) = (Amount::from_sat(sats)?, limit.map(Amount::from_sat).transpose()?);
         let payment = self.wallet.withdrawal(&setting.api, &address, amount, limit)?;
-        Ok((self.send(setting, &payment)?, script))
+        self.send(setting, &payment)
     }
 }
 

@@ -53,8 +53,7 @@ fn a_withdrawal_held_for_its_limit_is_raised_and_paid_once() -> anyhow::Result<(
     })?;
     let mut alice = Person::new(&setting.ground, "alice")?;
     alice.deposit(&setting, DEPOSIT)?;
-    let limit = Some(Amount::from_sat(LIMIT)?);
-    let (sent, script) = alice.withdraw_within(&setting, WITHDRAWAL, limit)?;
+    let (sent, script) = alice.withdraw_within(&setting, WITHDRAWAL, Some(LIMIT))?;
     let status = || Ok::<_, anyhow::Error>(setting.desk.withdrawal_status(WithdrawalQuery::Txid(sent.txid))?);
     let share = held(&setting, &status)?;
     assert!(share > LIMIT && share <= RAISED, "{share}");

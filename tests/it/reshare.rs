@@ -2,13 +2,18 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use bitcoin::{OutPoint, ScriptBuf};
+use rand::rngs::OsRng;
+use serde_json::Value;
 use tacit_bridge::client::BitcoinClient;
+use tacit_bridge::regtest::{Tally, handover_of};
 use tacit_node::config::FederationFiles;
 use tacit_node::local::NodeProcess;
 use tacit_node::local::federation::LocalFederation;
+use tacit_protocol::peg::vault::Handover;
 use tacit_wallet::api::{EpochStatus, NodeApi};
 
 use crate::federation::{command, paid};
@@ -46,6 +51,17 @@ impl Next {
         Ok(keys.script_pubkey())
     }
 
+    /// What `tacit federation reshare` tells the sequencer's operator of it.
+    fn plan(&self, setting: &Setting) -> anyhow::Result<Value> {
+        let output = Command::new(binary()?)
+            .args(["federation", "reshare", "--json", "--config", "sequencer.toml"])
+            .args([&self.own.file, &self.own.group_file])
+            .current_dir(setting.ground.dir())
+            .output()?;
+        ensure!(output.status.success(), "{output:?}");
+        Ok(serde_json::from_slice(&output.stdout)?)
+    }
+
     pub(crate) fn files(&self) -> FederationFiles {
         FederationFiles {
             federation_file: self.own.file.clone(),
@@ -61,21 +77,66 @@ pub(crate) fn epoch(setting: &Setting) -> anyhow::Result<EpochStatus> {
 
 /// The script of the vault that the transaction which swept a deposit spends.
 fn swept_from(setting: &Setting, deposit: OutPoint) -> anyhow::Result<ScriptBuf> {
+    Ok(setting.sweep_of(deposit)?.prevouts()[0].script_pubkey.clone())
+}
+
+/// Rotations of the vault in blocks.
+fn rotations(setting: &Setting) -> anyhow::Result<usize> {
+    let genesis = setting.chain().params().genesis();
     let client = setting.chain().client();
-    for height in (1..=client.chain_info()?.height).rev() {
-        let hash = client.block_hash(height)?.context("a block")?;
-        for tx in client.block(&hash)?.txs {
-            if tx.tx().input.iter().any(|input| input.previous_output == deposit) {
-                return Ok(tx.prevouts()[0].script_pubkey.clone());
-            }
-        }
-    }
-    bail!("nobody swept {deposit}")
+    let tally = Tally::read(&*client, genesis.start_height, genesis.vault, None)?;
+    let rotates = |tx: &&_| matches!(handover_of(tx), Some(Handover::Vault(_)));
+    Ok(tally.vault_txs.iter().filter(rotates).count())
 }
 
 fn log_of(process: &NodeProcess) -> anyhow::Result<String> {
     let path: &Path = process.log();
     Ok(fs::read_to_string(path)?)
+}
+
+/// The sequencer is killed once the announcement is on its way, and ends again by itself with the handover signed
+/// and not sent: neither is made a second time.
+fn killed_on_the_way(setting: &mut Setting, posted: &EpochStatus) -> anyhow::Result<()> {
+    setting.sequencer.kill();
+    setting.restart_sequencer(None)?;
+    let found = setting.until("the announcement after a restart", || {
+        Ok(Some(epoch(setting)?).filter(|found| found.state != "starting"))
+    })?;
+    assert_eq!(&found, posted, "the same transaction");
+    setting.sequencer.kill();
+    // It gets into a block while nobody looks.
+    setting.mine(1)?;
+    let reached = setting.strike("after-vault-signed", &|setting| Ok(rotations(setting)? > 0))?;
+    ensure!(reached, "a handover is signed before it is sent");
+    assert_eq!(rotations(setting)?, 0, "it was not sent");
+    setting.restart_sequencer(None)
+}
+
+/// A deposit of somebody who never heard of the federation before; it is credited.
+fn deposited_to(setting: &Setting, next: &Next) -> anyhow::Result<OutPoint> {
+    let epochs = setting.api.epochs()?;
+    let [begun] = &epochs.begun[..] else {
+        anyhow::bail!("one epoch began: {epochs:?}")
+    };
+    ensure!(epochs.waiting.is_empty(), "announced once: {epochs:?}");
+    let key = next.own.group().internal_key();
+    assert_eq!(begun.announcement.epoch.keys.federation, key);
+    let mut carol = Person::new(&setting.ground, "carol")?;
+    carol.sync(&setting.api)?;
+    let offer = carol.wallet.new_deposit(&mut OsRng)?;
+    let terms = setting.chain().params().genesis();
+    let terms = terms.deposit_terms(key, offer.inner, offer.refund);
+    let script = offer.address.script_pubkey();
+    assert_eq!((offer.epoch, &script), (1, &terms.script_pubkey()));
+    let amount = bitcoin::Amount::from_sat(300_000);
+    let deposit = setting.chain().faucet.pay(&script, amount)?;
+    setting.mine(1)?;
+    carol.register(setting)?;
+    setting.mine_until("a credit by the next federation", || {
+        Ok((carol.holds(&setting.api)? > 0).then_some(()))
+    })?;
+    setting.work.borrow_mut().credited.insert(deposit);
+    Ok(deposit)
 }
 
 #[test]
@@ -103,22 +164,34 @@ fn a_federation_hands_over_to_the_next_one_and_nobody_loses_anything() -> anyhow
             signer.log().display()
         );
     }
+    // The command tells what to consent to, and what to write into the configuration.
+    let plan = next.plan(&setting)?;
+    let hash = plan["hash"].as_str().context("a hash")?.to_owned();
+    assert_eq!((&plan["epoch"], &plan["configured"]), (&1.into(), &false.into()));
+    let lines = plan["lines"].as_str().context("lines")?;
+    let files = [&next.own.file, &next.own.group_file].map(|file| file.display().to_string());
+    for words in ["[[sequencer.more_federations]]", &files[0], &files[1]] {
+        ensure!(lines.contains(words), "{words}: {lines}");
+    }
     let own = setting.sequencer_config.sequencer.as_mut();
     own.context("a sequencer's configuration")?
         .more_federations
         .push(next.files());
     setting.sequencer.kill();
     setting.restart_with(&[])?;
+    let again = next.plan(&setting)?;
+    assert_eq!(
+        (&again["hash"], &again["configured"]),
+        (&plan["hash"], &true.into())
+    );
 
     // Nobody announces anything before people said so.
     let waiting = setting.until("signers that ask for consent", || {
         let found = epoch(&setting)?;
         Ok((found.state == "unsigned").then_some(found))
     })?;
-    let (hash, reason) = (
-        waiting.next.context("a hash")?,
-        waiting.reason.context("a reason")?,
-    );
+    assert_eq!(waiting.next.as_ref(), Some(&hash), "what the command told");
+    let reason = waiting.reason.context("a reason")?;
     ensure!(
         reason.contains("did not consent to epoch") && reason.contains(&hash),
         "{reason}"
@@ -135,12 +208,13 @@ fn a_federation_hands_over_to_the_next_one_and_nobody_loses_anything() -> anyhow
     // With the consents it goes on by itself. A deposit and a withdrawal come in between.
     let (done, said) = command(&setting, 1, &["consent", "epoch", &hash])?;
     ensure!(done, "{said}");
-    setting.until("an announcement on its way", || {
-        Ok((epoch(&setting)?.state == "posted").then_some(()))
+    let posted = setting.until("an announcement on its way", || {
+        Ok(Some(epoch(&setting)?).filter(|found| found.state == "posted"))
     })?;
     let (sent, script) = alice.withdraw(&setting, 100_000)?;
     scripts.push(script);
     let deposit = bob.pay_deposit(&setting, 500_000)?;
+    killed_on_the_way(&mut setting, &posted)?;
     setting.mine_until("the rotation", || {
         bob.register(&setting)?;
         Ok((epoch(&setting)?.number == 1).then_some(()))
@@ -166,6 +240,9 @@ fn a_federation_hands_over_to_the_next_one_and_nobody_loses_anything() -> anyhow
         setting.kill_signer(member);
     }
     scripts.push(paid(&setting, &mut alice, 100_000)?);
+    let late = deposited_to(&setting, &next)?;
+    assert_eq!(swept_from(&setting, late)?, next.vault_script()?);
+    assert_eq!(rotations(&setting)?, 1, "handed over once");
     setting.agree()?;
     let found = setting.chain().client().scan(&scripts)?;
     assert_eq!(found.outputs.len(), scripts.len(), "each withdrawal is paid once");

@@ -13,7 +13,7 @@ use crate::setting::{Choices, Ground};
 const PARSE_ERROR: i64 = -32_700;
 const INVALID_REQUEST: i64 = -32_600;
 const UNKNOWN_METHOD: i64 = -32_601;
-const INVALID_PARAMS: i64 = -32_602;
+pub(crate) const INVALID_PARAMS: i64 = -32_602;
 const NOT_FOUND: i64 = -32_010;
 
 /// Posts bytes as they are; returns the HTTP status and the body.
@@ -38,16 +38,22 @@ fn post(url: &str, body: &[u8]) -> anyhow::Result<(u16, String)> {
     Ok((status, body.to_owned()))
 }
 
-/// The code of the error that a request gets.
-fn refusal(url: &str, request: &str) -> anyhow::Result<i64> {
+/// The code of the error that a request gets, and all of it.
+pub(crate) fn refused(url: &str, request: &str) -> anyhow::Result<(i64, String)> {
     let (_, body) = post(url, request.as_bytes())?;
     let answer: Value = serde_json::from_str(&body).with_context(|| format!("no JSON: {body:?}"))?;
-    answer["error"]["code"]
-        .as_i64()
-        .with_context(|| format!("no error: {answer}"))
+    let error = &answer["error"];
+    let code = error["code"].as_i64();
+    let code = code.with_context(|| format!("no error: {answer}"))?;
+    Ok((code, error.to_string()))
 }
 
-fn call(method: &str, params: &Value) -> String {
+/// The code alone.
+fn refusal(url: &str, request: &str) -> anyhow::Result<i64> {
+    Ok(refused(url, request)?.0)
+}
+
+pub(crate) fn call(method: &str, params: &Value) -> String {
     json!({"jsonrpc": "2.0", "id": 1, "method": format!("tacit_{method}"), "params": params}).to_string()
 }
 

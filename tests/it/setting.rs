@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
-use bitcoin::OutPoint;
+use bitcoin::{OutPoint, Transaction};
 use rand::rngs::OsRng;
 use tacit_bridge::client::BitcoinClient;
 use tacit_circuits::version::CircuitId;
@@ -19,6 +19,7 @@ use tacit_node::commands::audit::{Report, audit};
 use tacit_node::config::Config;
 use tacit_node::local::{LocalChain, LocalOptions, NodeProcess};
 use tacit_node::rpc::client::RpcClient;
+use tacit_protocol::peg::TxInput;
 use tacit_protocol::transfer::TransferId;
 use tacit_protocol::{F, Network};
 use tacit_prover::{KeyStore, Prover, Silent, circuits};
@@ -28,6 +29,8 @@ use tacit_wallet::api::{
 };
 use tacit_wallet::{Groth16TransferProver, Keys, Seed};
 use tempfile::TempDir;
+
+mod processes;
 
 /// The circuits that these tests prove with: the smallest ones.
 pub(crate) const CIRCUITS_IN_USE: [&str; 2] = ["transfer-v1", "batch-4-4-v1"];
@@ -228,6 +231,13 @@ impl Setting {
         &self.ground.chain
     }
 
+    /// Lets bitcoind's estimates say this, in satoshi per virtual byte.
+    pub(crate) fn set_rate(&self, sats: u32) -> anyhow::Result<()> {
+        let proxy = self.proxy.as_ref().context("the setting has a proxy")?;
+        proxy.set_rate(sats);
+        Ok(())
+    }
+
     pub(crate) fn mine(&self, count: u32) -> anyhow::Result<()> {
         self.chain().faucet.mine(count)?;
         Ok(())
@@ -267,6 +277,22 @@ impl Setting {
         })
     }
 
+    /// The same with blocks that hold nothing: what is in the mempool stays there.
+    pub(crate) fn mine_empty_until<T>(
+        &self,
+        what: &str,
+        mut look: impl FnMut() -> anyhow::Result<Option<T>>,
+    ) -> anyhow::Result<T> {
+        self.until(what, || match look()? {
+            Some(found) => Ok(Some(found)),
+            None => {
+                self.chain().faucet.mine_only(&[])?;
+                self.settle()?;
+                Ok(None)
+            }
+        })
+    }
+
     fn situation(&self) -> String {
         let tail = |process: &NodeProcess| {
             let log = std::fs::read_to_string(process.log()).unwrap_or_default();
@@ -299,20 +325,6 @@ impl Setting {
         Ok(())
     }
 
-    /// Kills a signer at once.
-    pub(crate) fn kill_signer(&mut self, number: usize) {
-        if let Some(mut signer) = self.signers.remove(&number) {
-            signer.kill();
-        }
-    }
-
-    /// Starts a signer that does not run.
-    pub(crate) fn start_signer(&mut self, number: usize) -> anyhow::Result<()> {
-        let signer = self.ground.chain.start_signer(number)?;
-        self.signers.insert(number, signer);
-        self.settle_signers()
-    }
-
     /// Waits until one node has followed Bitcoin to its tip.
     pub(crate) fn settle_one(&self, name: &str, client: &RpcClient) -> anyhow::Result<Status> {
         self.until(name, || {
@@ -323,36 +335,6 @@ impl Setting {
             let settled = status.sync == SyncState::Synced && status.bitcoin_hash == tip.best;
             Ok(settled.then_some(status))
         })
-    }
-
-    /// Starts the sequencer again, to abort at a point if one is given. It must not run.
-    pub(crate) fn restart_sequencer(&mut self, crash_at: Option<&str>) -> anyhow::Result<()> {
-        let own = self
-            .sequencer_config
-            .sequencer
-            .as_mut()
-            .context("a sequencer's configuration")?;
-        own.crash_at = crash_at.map(str::to_owned);
-        self.restart_with(&[])
-    }
-
-    /// Starts the sequencer again with these arguments. It must not run.
-    pub(crate) fn restart_with(&mut self, arguments: &[&str]) -> anyhow::Result<()> {
-        let chain = &self.ground.chain;
-        self.sequencer = chain.start_with("sequencer", &self.sequencer_config, arguments)?;
-        self.desk = self.sequencer.client()?;
-        self.settle()
-    }
-
-    /// Ends the full node and starts it again with these arguments.
-    pub(crate) fn restart_node(&mut self, arguments: &[&str]) -> anyhow::Result<()> {
-        self.node.kill();
-        self.node = self
-            .ground
-            .chain
-            .start_with("node", &self.node_config, arguments)?;
-        self.api = self.node.client()?;
-        Ok(())
     }
 
     /// Mines until a transfer stands in a block of Bitcoin; returns its batch.
@@ -375,6 +357,28 @@ impl Setting {
     /// Somebody got a receipt for a transfer.
     pub(crate) fn promised(&self, txid: TransferId) {
         self.work.borrow_mut().transfers.insert(txid);
+    }
+
+    /// The vault transaction that waits in the mempool, if one does.
+    pub(crate) fn vault_tx(&self) -> anyhow::Result<Option<Transaction>> {
+        let (client, vault) = (self.chain().client(), self.api.supply()?.vault);
+        Ok(match client.mempool_spender(&vault)? {
+            Some(txid) => client.transaction(&txid, None)?,
+            None => None,
+        })
+    }
+
+    /// The transaction in a block that swept a deposit.
+    pub(crate) fn sweep_of(&self, deposit: OutPoint) -> anyhow::Result<TxInput> {
+        let client = self.chain().client();
+        let spends = |tx: &TxInput| tx.tx().input.iter().any(|input| input.previous_output == deposit);
+        for height in (1..=client.chain_info()?.height).rev() {
+            let hash = client.block_hash(height)?.context("a block")?;
+            if let Some(sweep) = client.block(&hash)?.txs.into_iter().find(spends) {
+                return Ok(sweep);
+            }
+        }
+        bail!("nobody swept {deposit}")
     }
 
     /// The payout of a withdrawal, if it is in a block.

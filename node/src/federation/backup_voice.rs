@@ -20,7 +20,6 @@ use serde::{Deserialize, Serialize};
 use tacit_bridge::keys::SigningKey;
 use tacit_protocol::encoding::{Decode, DecodeError, Encode};
 use tacit_protocol::params::ChainId;
-use tacit_protocol::peg::taproot::secp;
 use tacit_protocol::peg::{Epoch, EpochHash, Release};
 use thiserror::Error;
 
@@ -67,7 +66,9 @@ pub enum VoiceError {
         reason: DecodeError,
     },
     /// The vault in office has nobody who could speak for its federation.
-    #[error("the vault of the epoch in office has no backup leaf, so no backup keys can speak for its federation")]
+    #[error(
+        "the vault of the epoch in office has no backup leaf, so no backup keys can speak for its federation"
+    )]
     NoLeaf,
     /// Not of the leaf.
     #[error("{0} is none of the backup keys of the vault in office; leave its voice out")]
@@ -195,16 +196,12 @@ pub fn release(
     current: &Epoch,
 ) -> Result<Release, VoiceError> {
     let quorum = current.keys.backup.as_ref().ok_or(VoiceError::NoLeaf)?;
-    let message = epoch.backup_message(chain);
     let mut signatures = BTreeMap::new();
     for voice in voices {
         let place = quorum.keys().iter().position(|known| *known == voice.key);
         let place = place.and_then(|place| u8::try_from(place).ok());
         let place = place.ok_or(VoiceError::Stranger(voice.key))?;
-        if secp()
-            .verify_schnorr(&voice.signature, &message, &voice.key)
-            .is_err()
-        {
+        if !epoch.is_vouched_by(chain, &voice.key, &voice.signature) {
             return Err(VoiceError::Signature(voice.key));
         }
         signatures.insert(place, voice.signature);

@@ -396,7 +396,13 @@ impl Operator {
         let height = table::cursor(&*self.store)?
             .context("the cursor is missing")?
             .height;
-        self.tend_anchors(height, rate, &mut coins)?;
+        // Coins that do not pay for an anchor may pay for a payout: the vault does not wait for anchors.
+        if let Err(error) = self.tend_anchors(height, rate, &mut coins) {
+            if error.is::<KvError>() {
+                return Err(error);
+            }
+            tracing::warn!(error = format!("{error:#}"), "no anchor; will try again");
+        }
         if self.is_in_office()? || self.may_take_over()? {
             self.tend_epoch(height, &quote, &mut coins)?;
             self.tend_vault(&quote, &mut coins)?;
@@ -439,3 +445,6 @@ impl Sink for Operator {
 pub(super) fn with_view<T>(sequencer: &Sequencer, read: impl FnOnce(&dyn KvRead) -> T) -> T {
     read(&sequencer.view())
 }
+
+#[cfg(test)]
+mod tests;

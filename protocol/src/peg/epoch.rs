@@ -11,9 +11,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use bitcoin::{Script, XOnlyPublicKey};
 use bitcoin::secp256k1::Message;
 use bitcoin::secp256k1::schnorr::Signature;
+use bitcoin::{Script, XOnlyPublicKey};
 use thiserror::Error;
 
 use crate::encoding::{Decode, DecodeError, Encode, Reader};
@@ -121,6 +121,13 @@ impl Epoch {
         self.message_of(chain, b"backup")
     }
 
+    /// Whether a plain key has signed that.
+    #[must_use]
+    pub fn is_vouched_by(&self, chain: ChainId, key: &XOnlyPublicKey, signature: &Signature) -> bool {
+        let message = self.backup_message(chain);
+        secp().verify_schnorr(signature, &message, key).is_ok()
+    }
+
     fn message_of(&self, chain: ChainId, voice: &[u8]) -> Message {
         let hash = B2::new(Label::Succession)
             .bytes(voice)
@@ -173,7 +180,9 @@ pub enum SuccessionError {
     #[error("the federation in office did not sign the next epoch")]
     Incumbent,
     /// The vault in office has no backup leaf to speak for its federation.
-    #[error("the vault of the epoch in office has no backup leaf; only its federation's key can let another follow")]
+    #[error(
+        "the vault of the epoch in office has no backup leaf; only its federation's key can let another follow"
+    )]
     NoBackup,
     /// Too few or too many keys of the backup leaf signed, or one that it has not.
     #[error("the backup leaf takes {threshold} signatures by keys of its own, no more and no fewer")]
@@ -216,10 +225,9 @@ impl Release {
                 if signatures.len() != usize::from(threshold) {
                     return Err(wrong);
                 }
-                let message = epoch.backup_message(chain);
                 for (place, signature) in signatures {
                     let key = quorum.keys().get(usize::from(*place)).ok_or(wrong)?;
-                    if secp().verify_schnorr(signature, &message, key).is_err() {
+                    if !epoch.is_vouched_by(chain, key, signature) {
                         return Err(SuccessionError::Backup(*key));
                     }
                 }
@@ -261,7 +269,10 @@ impl Decode for Release {
                 let mut signatures = BTreeMap::new();
                 for _ in 0..count {
                     let place = reader.u8()?;
-                    if signatures.last_key_value().is_some_and(|(last, _)| *last >= place) {
+                    if signatures
+                        .last_key_value()
+                        .is_some_and(|(last, _)| *last >= place)
+                    {
                         return Err(DecodeError::OutOfRange("places of a backup leaf's keys"));
                     }
                     signatures.insert(place, read_signature(reader)?);

@@ -2,12 +2,12 @@
 //!
 //! Each round orders a withdrawal and sweeps a deposit, and the process is ended at one point after the other of
 //! the anchor that orders it and of the vault transaction that pays it, by the process itself or by `kill -9`.
-//! Some rounds let writes fail, rates rise, blocks be undone or bitcoind die as well. `TACIT_SOAK` makes it a
-//! longer walk.
+//! Some rounds let writes fail, rates rise, blocks be undone or bitcoind die as well. With a federation signers die
+//! and come back at random, too. `TACIT_SOAK` makes both longer walks.
 
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
@@ -22,6 +22,11 @@ use crate::setting::{Choices, Setting};
 /// Rounds; with `TACIT_SOAK` in the environment, those of the long walk.
 const ROUNDS: u32 = 4;
 const SOAK_ROUNDS: u32 = 24;
+/// The same with a federation.
+const SIGNED_ROUNDS: u32 = 1;
+const SOAK_SIGNED_ROUNDS: u32 = 12;
+/// Signatures that it takes, and signers.
+const FEDERATION: (u16, usize) = (2, 3);
 const SEED: u64 = 0x7ac1_7001;
 
 /// What is deposited and withdrawn in a round.
@@ -61,10 +66,11 @@ const BUMP: [&str; 3] = ["after-vault-planned", "after-vault-signed", "after-vau
 /// Rates in satoshi per virtual byte: the usual one, and the one that transactions are replaced for.
 const RATE: u32 = 4;
 const HIGH: u32 = 16;
-/// Time that a doomed process gets between two blocks.
+/// Time that a process gets between two blocks.
 const BETWEEN: Duration = Duration::from_millis(700);
-/// Looks at a process that may never come to its point.
-const LOOKS: u32 = 300;
+
+/// The name of a signer's end in reports.
+const SIGNER: &str = "signer killed";
 
 struct Walk {
     setting: Setting,
@@ -74,15 +80,16 @@ struct Walk {
 }
 
 impl Walk {
-    fn new() -> anyhow::Result<Self> {
+    fn new(name: &str, federation: Option<(u16, usize)>) -> anyhow::Result<Self> {
         let setting = Setting::new(Choices {
             proxied: true,
+            federation,
             ..Choices::default()
         })?;
         let mut alice = Person::new(&setting.ground, "alice")?;
         alice.deposit(&setting, 1_000_000)?;
         let report = SoakReport {
-            name: "process".to_owned(),
+            name: name.to_owned(),
             ..SoakReport::default()
         };
         let rng = StdRng::seed_from_u64(SEED);
@@ -92,14 +99,8 @@ impl Walk {
             rng,
             report,
         };
-        walk.set_rate(RATE)?;
+        walk.setting.set_rate(RATE)?;
         Ok(walk)
-    }
-
-    fn set_rate(&self, sats: u32) -> anyhow::Result<()> {
-        let proxy = self.setting.proxy.as_ref().context("the setting has a proxy")?;
-        proxy.set_rate(sats);
-        Ok(())
     }
 
     fn hit(&mut self, fault: &str) {
@@ -115,27 +116,25 @@ impl Walk {
     /// Starts the process to end at this point, and mines until it did or until there is nothing left to end.
     fn strike(&mut self, point: &str, done: &dyn Fn(&Setting) -> anyhow::Result<bool>) -> anyhow::Result<()> {
         self.report.iterations += 1;
-        self.setting.sequencer.kill();
-        // It may end before it has settled, or before it answers at all.
-        if let Err(error) = self.setting.restart_sequencer(Some(point)) {
-            let text = format!("{error:#}");
-            let ended = text.contains("the node ended") || self.setting.sequencer.wait(BETWEEN).is_ok();
-            ensure!(ended, "{point}: {text}");
+        self.trouble_signers()?;
+        if self.setting.strike(point, done)? {
             self.hit(point);
+        }
+        Ok(())
+    }
+
+    /// Ends a signer at random and brings back the one that was dead: enough of them run whenever they are asked.
+    fn trouble_signers(&mut self) -> anyhow::Result<()> {
+        let running: Vec<usize> = self.setting.signers.keys().copied().collect();
+        let Some(victim) = running.choose(&mut self.rng) else {
             return Ok(());
+        };
+        self.setting.kill_signer(*victim);
+        self.hit(SIGNER);
+        match (0..FEDERATION.1).find(|number| !running.contains(number)) {
+            Some(dead) => self.setting.start_signer(dead),
+            None => Ok(()),
         }
-        for _ in 0..LOOKS {
-            if let Ok(status) = self.setting.sequencer.wait(BETWEEN) {
-                ensure!(!status.success(), "{point}: it ended by itself");
-                self.hit(point);
-                return Ok(());
-            }
-            if done(&self.setting)? {
-                return Ok(());
-            }
-            self.setting.mine(1)?;
-        }
-        anyhow::bail!("{point}: neither reached nor done")
     }
 
     /// The same with a write that goes wrong, which the process survives: the log tells.
@@ -149,6 +148,7 @@ impl Walk {
             Ok(log.matches("a write fails, as the configuration").count())
         };
         self.report.iterations += 1;
+        self.trouble_signers()?;
         let before = failures(&self.setting)?;
         self.setting.sequencer.kill();
         self.setting.restart_sequencer(Some(point))?;
@@ -195,7 +195,8 @@ impl Walk {
         if number % 4 == 1 {
             self.bump(&paid)?;
         }
-        if number % 4 == 3 {
+        // Nodes of signers do not come back by themselves to a bitcoind that was away.
+        if number % 4 == 3 && self.setting.signers.is_empty() {
             self.lose_mempool()?;
         }
         if number.is_multiple_of(2) {
@@ -214,10 +215,10 @@ impl Walk {
         for _ in 0..4 {
             self.setting.chain().faucet.mine_only(&[])?;
         }
-        self.set_rate(HIGH)?;
+        self.setting.set_rate(HIGH)?;
         let point = BUMP[self.rng.gen_range(0..BUMP.len())];
         self.strike(point, paid)?;
-        self.set_rate(RATE)
+        self.setting.set_rate(RATE)
     }
 
     /// bitcoind ends and has forgotten its mempool when it comes back.
@@ -273,15 +274,14 @@ fn blocks_to_payout(setting: &Setting, txid: TransferId) -> anyhow::Result<u32> 
     Ok(height.saturating_sub(anchored.height))
 }
 
-#[test]
-fn a_sequencer_killed_at_every_point_again_and_again_pays_everybody_once() -> anyhow::Result<()> {
+/// Rounds of the walk, short or long.
+fn rounds(short: u32, long: u32) -> u32 {
+    if SoakReport::is_soak() { long } else { short }
+}
+
+/// Walks, counts the money, and publishes what became of it.
+fn run(walk: &mut Walk, rounds: u32) -> anyhow::Result<SoakReport> {
     println!("seed {SEED:#x}");
-    let mut walk = Walk::new()?;
-    let rounds = if SoakReport::is_soak() {
-        SOAK_ROUNDS
-    } else {
-        ROUNDS
-    };
     for number in 0..rounds {
         walk.round(number)?;
     }
@@ -303,15 +303,43 @@ fn a_sequencer_killed_at_every_point_again_and_again_pays_everybody_once() -> an
     assert_eq!((summary.payouts, summary.lost), (rounds, 0));
     assert_eq!(counted.credited, swept, "each deposit was credited once");
     assert!(!report.has_invalid_anchor(), "{:?}", report.ignored);
+    let signers = summary.faults.get(SIGNER).copied().unwrap_or_default();
     assert!(
-        summary.struck() >= summary.iterations / 2,
+        summary.struck() - signers >= summary.iterations / 2,
         "most points are reached: {summary}"
     );
+    Ok(summary)
+}
+
+#[test]
+fn a_sequencer_killed_at_every_point_again_and_again_pays_everybody_once() -> anyhow::Result<()> {
+    let mut walk = Walk::new("process", None)?;
+    let summary = run(&mut walk, rounds(ROUNDS, SOAK_ROUNDS))?;
     for point in ANCHOR.iter().chain(&VAULT) {
         assert!(
             summary.faults.contains_key(*point),
             "{point} was never reached: {summary}"
         );
     }
+    Ok(())
+}
+
+#[test]
+fn a_sequencer_and_signers_killed_at_random_again_and_again_pay_everybody_once() -> anyhow::Result<()> {
+    let mut walk = Walk::new("federation", Some(FEDERATION))?;
+    let summary = run(&mut walk, rounds(SIGNED_ROUNDS, SOAK_SIGNED_ROUNDS))?;
+    for point in VAULT.iter().chain(&[SIGNER]) {
+        assert!(
+            summary.faults.contains_key(*point),
+            "{point} was never reached: {summary}"
+        );
+    }
+    // Who was dead comes back, and knows what the others know.
+    for number in 0..FEDERATION.1 {
+        if !walk.setting.signers.contains_key(&number) {
+            walk.setting.start_signer(number)?;
+        }
+    }
+    walk.setting.agree()?;
     Ok(())
 }

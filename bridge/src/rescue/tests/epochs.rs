@@ -221,7 +221,11 @@ fn a_rescue_hands_the_vault_over_to_the_announced_epoch_and_to_no_other() {
         let (world, rescue) = towards(number, Some(next));
         let to = &next.epoch.keys;
         let mut all = again(&rescue).unwrap();
-        let signers: &[u8] = if number == 0 { &BACKUP[..3] } else { &NEXT_BACKUP[..2] };
+        let signers: &[u8] = if number == 0 {
+            &BACKUP[..3]
+        } else {
+            &NEXT_BACKUP[..2]
+        };
         all.combine(signed(&rescue, signers)).unwrap();
         all.sign_coins(&operator()).unwrap();
         let summary = all.summary();
@@ -263,11 +267,17 @@ fn a_rescue_hands_the_vault_over_to_the_announced_epoch_and_to_no_other() {
         first.subtype = 1;
         psbt.proprietary.insert(first, two()[0].encode());
     });
-    assert!(matches!(both, RescueError::Layout(why) if why.contains("more than one")), "{both}");
+    assert!(
+        matches!(both, RescueError::Layout(why) if why.contains("more than one")),
+        "{both}"
+    );
     let (_, mut still) = of_epoch(1);
     still.psbt.proprietary.insert(place, two()[1].encode());
     let error = again(&still).unwrap_err();
-    assert!(matches!(error, RescueError::Layout(why) if why.contains("than it says")), "{error}");
+    assert!(
+        matches!(error, RescueError::Layout(why) if why.contains("than it says")),
+        "{error}"
+    );
 }
 
 #[test]
@@ -276,7 +286,10 @@ fn a_copy_of_a_handover_without_its_announcements_is_read_beside_a_whole_one() {
     let mut copy = signed(&rescue, &[BACKUP[1]]);
     copy.psbt.proprietary.clear();
     let bytes = copy.to_bytes();
-    assert!(matches!(Rescue::read(&bytes, &first()), Err(RescueError::Fault(_))));
+    assert!(matches!(
+        Rescue::read(&bytes, &first()),
+        Err(RescueError::Fault(_))
+    ));
     let mut all = again(&rescue).unwrap();
     let read = all.read_copy(&bytes).unwrap();
     assert_eq!(read.next, Some(two()[0].clone()));

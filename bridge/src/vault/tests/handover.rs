@@ -4,6 +4,7 @@ use bitcoin::ScriptBuf;
 use tacit_protocol::peg::vault::{Handover, HandoverPlan, VaultKeys};
 use tacit_protocol::peg::{AnchorKeys, EpochHash};
 
+use super::signing::{Refusing, entry};
 use super::*;
 use crate::vault::Handovers;
 
@@ -114,4 +115,35 @@ fn a_handover_that_is_not_possible_any_more_makes_room_for_payments() {
     assert_eq!(replaced, reset);
     let tx = pending(&setting.world, &txid);
     assert!(tx.output.iter().any(|output| output.script_pubkey == payee(31)));
+}
+
+#[test]
+fn a_payment_that_nobody_signed_makes_room_for_a_handover() {
+    for wanted in [Handover::Vault(NEXT), sequencer()] {
+        let mut setting = Setting::new();
+        let snapshot = setting.snapshot(&[], &owed()).with_handovers(allowed());
+        // Signers refuse the payment for good; its plan stays in the journal.
+        let refusing = operator_with(&setting.world, Arc::new(Refusing(0.into())));
+        let refused = refusing.tend(&snapshot, VaultRates::at(rate()), &mut setting.world.coins);
+        assert!(matches!(refused, Err(VaultError::Sign(_))), "{refused:?}");
+        let planned = entry(&setting);
+        assert_eq!((planned.signed, planned.proposal.handover()), (None, None));
+
+        let txid = sent(&setting.tend_at(&snapshot.clone().wanting(Some(wanted)), rate()));
+        let entry = entry(&setting);
+        assert_eq!(
+            (entry.proposal.txid(), entry.proposal.handover()),
+            (txid, Some(wanted))
+        );
+        let tx = pending(&setting.world, &txid);
+        assert!(
+            tx.output.iter().all(|output| output.script_pubkey != payee(31)),
+            "nobody is paid by it"
+        );
+        assert_eq!(
+            entry.superseded,
+            [planned.proposal.txid()],
+            "and the plan is remembered"
+        );
+    }
 }

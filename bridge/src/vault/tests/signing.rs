@@ -16,7 +16,7 @@ use crate::signer::{LocalSigner, SignError, Signatures, VaultSigner};
 use crate::vault::{Entry, PREFIX, VaultError, VaultRates, VaultState, VaultStep};
 
 /// A signer that nobody has asked yet, or that refuses.
-struct Refusing(std::sync::atomic::AtomicUsize);
+pub(super) struct Refusing(pub(super) std::sync::atomic::AtomicUsize);
 
 impl VaultSigner for Refusing {
     fn keys(&self) -> Vec<XOnlyPublicKey> {
@@ -29,7 +29,7 @@ impl VaultSigner for Refusing {
     }
 }
 
-fn entry(setting: &Setting) -> Entry {
+pub(super) fn entry(setting: &Setting) -> Entry {
     let listed = setting.world.journal.list(PREFIX).unwrap();
     let [(key, value)] = &listed[..] else {
         panic!("one entry: {listed:?}")

@@ -75,7 +75,11 @@ fn describe(epoch: &Epoch, hash: &str) -> String {
     let leaf = |name: &str, quorum: Option<&Quorum>| match quorum {
         None => format!("{name:<9} none\n"),
         Some(quorum) => {
-            let keys: Vec<String> = quorum.keys().iter().map(|key| format!("          {key}\n")).collect();
+            let keys: Vec<String> = quorum
+                .keys()
+                .iter()
+                .map(|key| format!("          {key}\n"))
+                .collect();
             let (threshold, timelock) = (quorum.threshold(), quorum.timelock());
             format!(
                 "{name:<9} {threshold} of {}, after {timelock} blocks\n{}",

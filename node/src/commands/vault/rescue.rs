@@ -271,7 +271,9 @@ impl<'a> Desk<'a> {
         let waiting = handover::announcements_after(&*store, lineage.last())?.into_iter();
         Ok(Told {
             tip,
-            waiting: waiting.map(|(_, found)| (found.height, found.announcement)).collect(),
+            waiting: waiting
+                .map(|(_, found)| (found.height, found.announcement))
+                .collect(),
             lineage,
         })
     }

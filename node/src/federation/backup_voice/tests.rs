@@ -64,9 +64,15 @@ fn too_few_strangers_and_voices_for_something_else_are_refused_by_name() {
         "{text}"
     );
     let stranger = refused(&voices(&[61, 64], &next), &current);
-    assert!(matches!(stranger, VoiceError::Stranger(key) if key == x_only(64)), "{stranger}");
+    assert!(
+        matches!(stranger, VoiceError::Stranger(key) if key == x_only(64)),
+        "{stranger}"
+    );
     let other = refused(&voices(&[61, 62], &epoch(1, 3)), &current);
-    assert!(matches!(other, VoiceError::Signature(key) if key == x_only(61)), "{other}");
+    assert!(
+        matches!(other, VoiceError::Signature(key) if key == x_only(61)),
+        "{other}"
+    );
     let mut bare = current.clone();
     bare.keys.backup = None;
     let none = refused(&voices(&[61, 62], &next), &bare);
@@ -94,21 +100,40 @@ fn files_are_read_back_and_others_are_refused() {
         read_epoch(&path("nothing"), CHAIN).unwrap_err(),
         voice.write(&path("epoch")).unwrap_err(),
     ];
-    let words = ["another chain", "another chain", "no voice", "no epoch", "cannot read", "exists"];
+    let words = [
+        "another chain",
+        "another chain",
+        "no voice",
+        "no epoch",
+        "cannot read",
+        "exists",
+    ];
     for (refusal, words) in refusals.iter().zip(words) {
         assert!(refusal.to_string().contains(words), "{refusal}");
     }
     let chain = hex::encode(CHAIN.as_bytes());
     for (name, text, words) in [
-        ("short", format!(r#"{{"chain":"{chain}","epoch":"00"}}"#), "holds no epoch"),
-        ("digits", format!(r#"{{"chain":"{chain}","epoch":"xx"}}"#), "is no epoch"),
+        (
+            "short",
+            format!(r#"{{"chain":"{chain}","epoch":"00"}}"#),
+            "holds no epoch",
+        ),
+        (
+            "digits",
+            format!(r#"{{"chain":"{chain}","epoch":"xx"}}"#),
+            "is no epoch",
+        ),
         ("long", " ".repeat(40_000), "longer than"),
     ] {
         fs::write(path(name), text).unwrap();
         let refusal = read_epoch(&path(name), CHAIN).unwrap_err().to_string();
         assert!(refusal.contains(words), "{refusal}");
     }
-    fs::write(path("bytes"), bitcoin::hashes::sha256::Hash::hash(b"x").to_byte_array()).unwrap();
+    fs::write(
+        path("bytes"),
+        bitcoin::hashes::sha256::Hash::hash(b"x").to_byte_array(),
+    )
+    .unwrap();
     let refusal = read_epoch(&path("bytes"), CHAIN).unwrap_err().to_string();
     assert!(refusal.contains("is no epoch"), "{refusal}");
 }

@@ -192,7 +192,10 @@ fn the_keys_of_the_backup_leaf_let_the_vault_go_when_the_federations_key_is_lost
     for signature in stolen.values_mut() {
         *signature = sign_plain(61, &message);
     }
-    assert!(matches!(refused(Release::Backup(stolen), &current), SuccessionError::Backup(_)));
+    assert!(matches!(
+        refused(Release::Backup(stolen), &current),
+        SuccessionError::Backup(_)
+    ));
     for other in [
         announcement.epoch.message(CHAIN, Voice::Incumbent),
         announcement.epoch.message(CHAIN, Voice::Successor),
@@ -212,7 +215,10 @@ fn the_keys_of_the_backup_leaf_let_the_vault_go_when_the_federations_key_is_lost
     // The successor has to sign as ever.
     announcement.successor = signature(1, &current.keys, &announcement.epoch, Voice::Successor);
     announcement.release = release;
-    assert_eq!(announcement.check(CHAIN, &current), Err(SuccessionError::Successor));
+    assert_eq!(
+        announcement.check(CHAIN, &current),
+        Err(SuccessionError::Successor)
+    );
 }
 
 #[test]

@@ -189,7 +189,10 @@ fn backup_keys_announce_an_epoch_that_begins_by_a_rotation() {
         let sign = |signer: &u8| {
             let place = quorum.keys().iter().position(|key| *key == x_only(*signer));
             let place = u8::try_from(place.unwrap_or(2)).expect("a small leaf");
-            (place, Secp256k1::new().sign_schnorr_no_aux_rand(&message, &keypair(*signer)))
+            (
+                place,
+                Secp256k1::new().sign_schnorr_no_aux_rand(&message, &keypair(*signer)),
+            )
         };
         Announcement {
             release: Release::Backup(signers.iter().map(sign).collect()),
