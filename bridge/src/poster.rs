@@ -142,20 +142,23 @@ impl Poster {
         let mut entry = Entry::decode(&key, &bytes)?;
         let report = match self.standing(&entry)? {
             Standing::Mined(reveal) => PostReport { reveal, stuck: None },
-            Standing::Lost => {
-                self.journal.delete(&key)?;
-                coins.release(&key);
-                return Ok(None);
-            }
             Standing::Committed(at) => {
                 let held = self.raise(&key, &mut entry, At::Reveal(at), quote, coins)?;
                 let (reveal, stuck) = self.send_reveal(&entry.versions[at])?;
                 PostReport { reveal, stuck }.held(held)
             }
             Standing::Open(mut live) => {
-                let last = *live.last().expect("one of them is live");
+                let Some(&last) = live.last() else {
+                    self.journal.delete(&key)?;
+                    coins.release(&key);
+                    return Ok(None);
+                };
                 let known = entry.versions.len();
-                let held = self.raise(&key, &mut entry, At::Commit(last), quote, coins)?;
+                let held = if self.is_rooted(&entry)? {
+                    self.raise(&key, &mut entry, At::Commit(last), quote, coins)?
+                } else {
+                    None
+                };
                 live.extend(known..entry.versions.len());
                 self.send(&entry, &live)?.held(held)
             }
@@ -232,11 +235,18 @@ impl Poster {
                 live.push(at);
             }
         }
-        Ok(if live.is_empty() {
-            Standing::Lost
-        } else {
-            Standing::Open(live)
-        })
+        Ok(Standing::Open(live))
+    }
+
+    /// Whether the coins of the first commit are in blocks: while a reorganisation has them wait, the node replaces
+    /// nothing that spends them, and every version would be followed by another.
+    fn is_rooted(&self, entry: &Entry) -> Result<bool, ClientError> {
+        for coin in entry.versions.iter().take(1).flat_map(Version::commit_inputs) {
+            if self.client.unspent(&coin, false)?.is_none() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Whether a commit that is in no block can be in one: it waits for one, or its coins are there. A coin that a
@@ -332,10 +342,8 @@ enum Standing {
     Mined(Txid),
     /// The commit of this version is.
     Committed(usize),
-    /// None is; these versions can be.
+    /// None is; these versions can be, if there are any.
     Open(Vec<usize>),
-    /// None can be.
-    Lost,
 }
 
 /// Whether a rate is so far above what is paid that a node takes a replacement: a quarter, and [`LEAST_STEP`].

@@ -14,7 +14,7 @@ use bitcoin::psbt::Psbt;
 use bitcoin::secp256k1::{Message, Secp256k1, schnorr};
 use bitcoin::sighash::TapSighashType;
 use bitcoin::taproot::{self, ControlBlock, LeafVersion, TapLeafHash};
-use bitcoin::{Script, ScriptBuf, Transaction, TxOut, Witness, XOnlyPublicKey};
+use bitcoin::{ScriptBuf, Transaction, TxOut, Witness, XOnlyPublicKey};
 use tacit_protocol::Amount;
 use tacit_protocol::peg::taproot::{KEY_INPUT_WEIGHT, key_path_sighash, key_path_witness};
 use tacit_protocol::peg::vault::{
@@ -22,17 +22,18 @@ use tacit_protocol::peg::vault::{
     plan_vault_tx,
 };
 use tacit_protocol::peg::{
-    Announcement, EpochHash, FeeRate, Lineage, VaultContext, VaultEffects, VaultFault, VaultTip,
-    WithdrawalView, check_vault_tx,
+    Announcement, FeeRate, Lineage, VaultEffects, VaultFault, VaultTip, check_vault_tx,
 };
 
 use crate::client::{BitcoinClient, ClientError};
 use crate::keys::SigningKey;
 
+mod alone;
 mod lineage;
 mod report;
 
-pub use lineage::lineage_of;
+use alone::Alone;
+pub use lineage::{is_announced, lineage_of};
 pub use report::{FeeSource, RescueError, Summary, leaf_name};
 
 /// The longest PSBT that is read: far beyond one of a hundred keys and two hundred coins.
@@ -41,37 +42,6 @@ pub const LONGEST_PSBT: usize = 1024 * 1024;
 /// Weight of the witness of a key path, and of the marker of a transaction that has witnesses.
 const KEY_WITNESS_WEIGHT: u64 = 66;
 const MARKER_WEIGHT: u64 = 2;
-
-/// The vault as the transaction itself shows it: without withdrawals, so none can be paid.
-struct Alone {
-    tip: VaultTip,
-    script: ScriptBuf,
-    /// The epoch that it may be handed over to.
-    next: Option<(EpochHash, ScriptBuf)>,
-}
-
-impl VaultContext for Alone {
-    fn tip(&self) -> VaultTip {
-        self.tip
-    }
-
-    fn vault_script(&self) -> &Script {
-        &self.script
-    }
-
-    fn successor_script(&self, hash: &EpochHash) -> Option<ScriptBuf> {
-        let next = self.next.as_ref().filter(|(known, _)| known == hash);
-        next.map(|(_, script)| script.clone())
-    }
-
-    fn anchor_script(&self, _: &XOnlyPublicKey) -> ScriptBuf {
-        ScriptBuf::new()
-    }
-
-    fn withdrawal(&self, _: u64) -> Option<WithdrawalView> {
-        None
-    }
-}
 
 /// A spend of the vault by a leaf, in the making.
 #[derive(Clone, Debug)]
@@ -217,14 +187,9 @@ impl Rescue {
             outpoint: first.previous_output,
             amount,
         };
-        let alone = Alone {
-            tip,
-            script: vault.script_pubkey(),
-            next: successor(&lineage, next.as_ref()),
-        };
+        let alone = Alone::new(tip, &lineage, next.as_ref());
         let effects = check_vault_tx(tx, &prevouts, &alone)?;
-        let wanted = alone.next.as_ref().map(|(hash, _)| Handover::Vault(*hash));
-        if effects.handover != wanted {
+        if effects.handover != alone.handover() {
             return Err(RescueError::Layout(
                 "hands the vault or the anchors over to somebody else than it says",
             ));
@@ -404,11 +369,7 @@ impl Rescue {
         for input in 1..tx.input.len() {
             tx.input[input].witness = self.coin_witness(input)?;
         }
-        let alone = Alone {
-            tip: self.tip(),
-            script: self.prevouts[0].script_pubkey.clone(),
-            next: successor(&self.lineage, self.next.as_ref()),
-        };
+        let alone = Alone::new(self.tip(), &self.lineage, self.next.as_ref());
         check_vault_tx(&tx, &self.prevouts, &alone)?;
         Ok(tx)
     }
@@ -492,12 +453,6 @@ fn plain(signature: schnorr::Signature) -> taproot::Signature {
 
 fn psbt(bytes: &[u8]) -> Result<Psbt, RescueError> {
     Psbt::deserialize(bytes).map_err(|error| RescueError::Psbt(error.to_string()))
-}
-
-/// The epoch that the vault is handed over to, as the vault's rules ask for it.
-fn successor(lineage: &Lineage, next: Option<&Announcement>) -> Option<(EpochHash, ScriptBuf)> {
-    let epoch = &next?.epoch;
-    Some((lineage.hash(epoch), epoch.keys.script_pubkey()))
 }
 
 fn leaf_of(vault: &VaultKeys, leaf: VaultLeaf) -> Result<(Quorum, LeafSpend), RescueError> {

@@ -36,6 +36,16 @@ pub use snapshot::{Handovers, VaultSnapshot, VaultView, ViewError};
 /// What journal keys of vault transactions start with.
 const PREFIX: &[u8] = b"vault/";
 
+/// What a new version takes the place of.
+#[derive(Clone, Copy)]
+struct Old<'a> {
+    entry: &'a Entry,
+    /// What the mempool has of it.
+    rival: Option<&'a MempoolEntry>,
+    /// Whether the node refuses the version that is signed.
+    refused: bool,
+}
+
 /// Where the node has a transaction.
 enum Whereabouts {
     /// In a block.
@@ -168,7 +178,7 @@ impl VaultOperator {
         let Some(entry) = in_flight else {
             return match snapshot.halted() {
                 Some(reason) => report(VaultState::Halted(reason.to_owned())),
-                None => self.make(&key, (None, None), snapshot, rates, coins),
+                None => self.make(&key, None, snapshot, rates, coins),
             };
         };
         match self.whereabouts(&entry)? {
@@ -178,8 +188,12 @@ impl VaultOperator {
                 if !late || !replace::pays_too_little(&paid, rates.whole) || snapshot.halted().is_some() {
                     return report(VaultState::InMempool(txid));
                 }
-                let rival = Some(&paid);
-                let bumped = self.make_or_lift(&key, (&entry, rival), snapshot, rates, coins)?;
+                let old = Old {
+                    entry: &entry,
+                    rival: Some(&paid),
+                    refused: false,
+                };
+                let bumped = self.make_or_lift(&key, old, snapshot, rates, coins)?;
                 return Ok(bumped.replacing(txid));
             }
             Whereabouts::Nowhere => {}
@@ -187,6 +201,7 @@ impl VaultOperator {
         if let Some(reason) = snapshot.halted() {
             return report(VaultState::Halted(reason.to_owned()));
         }
+        let mut refused = false;
         if let Some(signed) = &entry.signed {
             let txid = signed.txid();
             match self.send_again(signed)? {
@@ -198,8 +213,14 @@ impl VaultOperator {
                 // its first input.
                 Some(reason) => tracing::warn!(%txid, reason, "vault transaction refused, planning anew"),
             }
+            refused = true;
         }
-        self.make_or_lift(&key, (&entry, None), snapshot, rates, coins)
+        let old = Old {
+            entry: &entry,
+            rival: None,
+            refused,
+        };
+        self.make_or_lift(&key, old, snapshot, rates, coins)
     }
 
     /// Where a transaction in flight is, if the node has it.
@@ -220,20 +241,52 @@ impl VaultOperator {
         Ok(Whereabouts::Nowhere)
     }
 
-    /// Plans, writes down, has it signed, writes that down, and sends. `old` is what was there before,
-    /// and what the mempool has of it.
+    /// Plans, writes down, has it signed, writes that down, and sends.
     fn make(
         &self,
         key: &[u8],
-        old: (Option<&Entry>, Option<&MempoolEntry>),
+        old: Option<Old<'_>>,
         snapshot: &VaultSnapshot,
         rates: VaultRates,
         coins: &mut CoinBook,
     ) -> Result<VaultReport, VaultError> {
-        if let Some(handover) = handover_of(snapshot, old.0) {
-            let selection = Selection::default();
-            return self.make_of(key, old, (&selection, Some(handover)), snapshot, rates, coins);
+        let Some(handover) = handover_of(snapshot, old) else {
+            return self.pay(key, old, snapshot, rates, coins);
+        };
+        let nothing = Selection::default();
+        let made = self.make_of(key, old, (&nothing, Some(handover)), snapshot, rates, coins);
+        let Err(VaultError::Sign(refused)) = made else {
+            return made;
+        };
+        let stored = self.config.journal.get(key)?;
+        let stored = stored.map(|bytes| Entry::decode(key, &bytes)).transpose()?;
+        let Some(entry) = stored.filter(|entry| old.is_some_and(|old| old.refused) || entry.signed.is_none())
+        else {
+            return Err(refused.into());
+        };
+        // Nobody signs it: consents are missing, or have ended. Payments need not wait for them.
+        tracing::warn!(%refused, "the handover is not signed; whoever waits is paid meanwhile");
+        let old = Old {
+            entry: &entry,
+            rival: None,
+            refused: true,
+        };
+        let paid = self.pay(key, Some(old), snapshot, rates, coins)?;
+        match paid.state {
+            VaultState::Idle => Err(refused.into()),
+            _ => Ok(paid),
         }
+    }
+
+    /// The same of deposits and withdrawals.
+    fn pay(
+        &self,
+        key: &[u8],
+        old: Option<Old<'_>>,
+        snapshot: &VaultSnapshot,
+        rates: VaultRates,
+        coins: &mut CoinBook,
+    ) -> Result<VaultReport, VaultError> {
         let mut selection = select_vault(
             snapshot.deposits(),
             snapshot.withdrawals().iter().cloned(),
@@ -254,11 +307,11 @@ impl VaultOperator {
         }
     }
 
-    /// The same of a selection.
+    /// The same of a selection, or of a handover.
     fn make_of(
         &self,
         key: &[u8],
-        old: (Option<&Entry>, Option<&MempoolEntry>),
+        old: Option<Old<'_>>,
         (selection, handover): (&Selection, Option<Handover>),
         snapshot: &VaultSnapshot,
         rates: VaultRates,
@@ -274,7 +327,7 @@ impl VaultOperator {
         let (pool, change, p2a) = (coins.spendable_by(key), coins.script(), self.config.p2a);
         let purpose = Purpose { selection, handover };
         let plan = |rates| Proposal::plan(snapshot, purpose, &pool, rates, change, p2a);
-        let (old, rival) = old;
+        let rival = old.and_then(|old| old.rival);
         let planned = plan(rates).and_then(|first| match replace::outbid(&first.1, rival) {
             Some(whole) => plan(VaultRates { whole, ..rates }),
             None => Ok(first),
@@ -291,7 +344,7 @@ impl VaultOperator {
         };
         let height = snapshot.height();
         let mut entry = match old {
-            Some(old) => old.clone().replan(proposal, height),
+            Some(old) => old.entry.clone().replan(proposal, height),
             None => Entry::planned(proposal, height),
         };
         self.store(key, &entry, coins)?;
@@ -381,10 +434,12 @@ impl VaultOperator {
 }
 
 /// What to hand over now: what the operator wants, unless a signed version that does something else is on its
-/// way.
-fn handover_of(snapshot: &VaultSnapshot, old: Option<&Entry>) -> Option<Handover> {
+/// way. One that the node refuses is not.
+fn handover_of(snapshot: &VaultSnapshot, old: Option<Old<'_>>) -> Option<Handover> {
     let wanted = snapshot.wanted()?;
-    let free = old.is_none_or(|entry| entry.signed.is_none() || entry.proposal.handover() == Some(wanted));
+    let free = old.is_none_or(|Old { entry, refused, .. }| {
+        refused || entry.signed.is_none() || entry.proposal.handover() == Some(wanted)
+    });
     free.then_some(wanted)
 }
 

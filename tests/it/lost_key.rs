@@ -166,6 +166,14 @@ fn a_federation_that_lost_its_key_is_followed_by_another_through_its_backup_keys
     ];
     let early = refused(&dir, &prepare)?;
     ensure!(early.contains("is not announced as the next one"), "{early}");
+    setting.mine(1)?;
+    setting.until("an announcement in a block", || {
+        Ok((epoch(&setting)?.state == "announced").then_some(()))
+    })?;
+    let shallow = refused(&dir, &prepare)?;
+    ensure!(shallow.contains("deep first"), "{shallow}");
+    let recovery = refused(&dir, &[&prepare[..], &["--leaf", "recovery"]].concat())?;
+    ensure!(recovery.contains("--to goes with the backup leaf"), "{recovery}");
     setting.mine_until("an announcement that is deep", || {
         Ok((epoch(&setting)?.state == "handingOver").then_some(()))
     })?;
@@ -191,7 +199,13 @@ fn a_federation_that_lost_its_key_is_followed_by_another_through_its_backup_keys
         "vault", "rescue", "combine", "--out", "all.psbt", &copies[0], &copies[1], "fee.psbt",
     ];
     done(&dir, &all)?;
-    done(&dir, &["vault", "rescue", "finish", "all.psbt"])?;
+    let offline = refused(&dir, &["vault", "rescue", "finish", "all.psbt"])?;
+    ensure!(
+        offline.contains("--node URL"),
+        "it asks whether the epoch stands on Bitcoin: {offline}"
+    );
+    done(&dir, &["vault", "rescue", "show", "--node", &url, "all.psbt"])?;
+    done(&dir, &["vault", "rescue", "finish", "--node", &url, "all.psbt"])?;
     setting.mine_until(
         "the rotation",
         || Ok((epoch(&setting)?.number == 1).then_some(())),

@@ -211,19 +211,21 @@ impl Wallet {
         let before = known.map(|at| &self.db.deposits[at].progress);
         // A refund that was sent is no refund that is in a block.
         let refund = match before {
-            Some(DepositProgress::Credited { .. }) => return Ok(()),
+            Some(DepositProgress::Credited { .. }) if found.spent_by.is_some() => return Ok(()),
             Some(DepositProgress::Refunding { txid } | DepositProgress::Refunded { txid }) => Some(*txid),
             Some(
                 DepositProgress::Found
                 | DepositProgress::Registered { .. }
                 | DepositProgress::TooLate { .. }
-                | DepositProgress::Swept { .. },
+                | DepositProgress::Swept { .. }
+                // The credit was another one's, to the same address: this one lies there unspent.
+                | DepositProgress::Credited { .. },
             )
             | None => None,
         };
         let progress = match (found.spent_by, refund) {
             (Some(txid), Some(refund)) if txid == refund => DepositProgress::Refunded { txid },
-            (Some(txid), _) => self.spent(deposit, txid, api.deposit_status(found.outpoint)?),
+            (Some(txid), _) => self.spent(deposit, txid, &api.deposit_status(found.outpoint)?),
             (None, Some(txid)) => DepositProgress::Refunding { txid },
             (None, None) => self.register(api, deposit)?,
         };
@@ -247,9 +249,9 @@ impl Wallet {
     }
 
     /// How far a deposit is that `txid` spent, as a node says.
-    fn spent(&self, deposit: &Found, txid: Txid, status: DepositStatus) -> DepositProgress {
+    fn spent(&self, deposit: &Found, txid: Txid, status: &DepositStatus) -> DepositProgress {
         let index = deposit.index;
-        match status {
+        match *status {
             DepositStatus::Refunded { txid } => DepositProgress::Refunded { txid },
             // The scan, which says so first, may have passed the batch before the sweep was known.
             DepositStatus::Credited { batch, .. } if self.has_credit(index, batch) => {

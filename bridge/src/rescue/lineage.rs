@@ -11,10 +11,11 @@ use bitcoin::OutPoint;
 use bitcoin::psbt::Psbt;
 use bitcoin::psbt::raw::ProprietaryKey;
 use tacit_protocol::encoding::{Decode, Encode};
+use tacit_protocol::peg::epoch::announcements;
 use tacit_protocol::peg::{Announcement, Lineage};
 
 use super::RescueError;
-use crate::client::BitcoinClient;
+use crate::client::{BitcoinClient, ClientError};
 
 /// Prefix and subtype of the PSBT's own fields; the key is the epoch's number, the value the announcement.
 const PREFIX: &[u8] = b"tacit";
@@ -87,6 +88,24 @@ pub(super) fn read(
         follow(&mut lineage.clone(), next)?;
     }
     Ok((lineage, next))
+}
+
+/// Whether this announcement stands in the block of this height, as a Bitcoin node has it now.
+///
+/// # Errors
+/// [`ClientError`].
+pub fn is_announced(
+    client: &dyn BitcoinClient,
+    height: u32,
+    announcement: &Announcement,
+) -> Result<bool, ClientError> {
+    let Some(hash) = client.block_hash(height)? else {
+        return Ok(false);
+    };
+    let block = client.block(&hash)?;
+    // What a coinbase carries counts for nobody.
+    let mut found = block.txs.iter().skip(1).flat_map(announcements);
+    Ok(found.any(|found| found.epoch == announcement.epoch))
 }
 
 /// Up to the epoch whose vault this output is, as a Bitcoin node has it.

@@ -16,8 +16,8 @@ use tacit_protocol::peg::vault::VAULT_TX_VERSION;
 use tacit_protocol::peg::{Coin, FeeRate};
 
 use super::entry::{Entry, Signed};
-use super::{VaultError, VaultOperator, VaultRates, VaultReport, VaultSnapshot, VaultState, VaultStep};
-use crate::client::{ClientError, MempoolEntry};
+use super::{Old, VaultError, VaultOperator, VaultRates, VaultReport, VaultSnapshot, VaultState, VaultStep};
+use crate::client::ClientError;
 use crate::coins::CoinBook;
 use crate::keys::SigningKey;
 use crate::signer::SignError;
@@ -30,12 +30,12 @@ impl VaultOperator {
     pub(super) fn make_or_lift(
         &self,
         key: &[u8],
-        old: (&Entry, Option<&MempoolEntry>),
+        old: Old<'_>,
         snapshot: &VaultSnapshot,
         rates: VaultRates,
         coins: &mut CoinBook,
     ) -> Result<VaultReport, VaultError> {
-        match self.make(key, (Some(old.0), old.1), snapshot, rates, coins) {
+        match self.make(key, Some(old), snapshot, rates, coins) {
             Err(VaultError::Sign(refused)) => self.lift(key, refused, rates, coins),
             outcome => outcome,
         }

@@ -120,6 +120,10 @@ pub struct PrepareArgs {
 /// Arguments of `tacit vault rescue show`.
 #[derive(Debug, Args)]
 pub struct ShowArgs {
+    /// A node of your own, as http://host:port, that says whether the epoch which the vault is handed over to stands on
+    /// Bitcoin, and deep enough; needs bitcoind too
+    #[arg(long, value_name = "URL")]
+    pub node: Option<String>,
     /// The PSBT
     pub psbt: PathBuf,
 }
@@ -165,6 +169,10 @@ pub struct CombineArgs {
 /// Arguments of `tacit vault rescue finish`.
 #[derive(Debug, Args)]
 pub struct FinishArgs {
+    /// For a handover: a node of your own, as http://host:port, that says whether the epoch it goes to stands on
+    /// Bitcoin [default: the database in `data_dir` of the configuration, whose process must not run]
+    #[arg(long, value_name = "URL")]
+    pub node: Option<String>,
     /// Check everything, print the transaction in hexadecimal digits, and send nothing
     #[arg(long)]
     pub dry_run: bool,

@@ -185,10 +185,12 @@ impl BackupVoice {
     }
 }
 
-/// What these voices say together: the vault of `current` is let go, to `epoch`. More than it takes do no harm.
+/// What these voices say together: the vault of `current` is let go, to `epoch`. Neither more than it takes nor
+/// voices of no use do harm while enough of the others hold.
 ///
 /// # Errors
-/// [`VoiceError::NoLeaf`], [`VoiceError::Stranger`], [`VoiceError::Signature`], [`VoiceError::TooFew`].
+/// [`VoiceError::NoLeaf`]; with too few that hold [`VoiceError::Stranger`] or [`VoiceError::Signature`] about the
+/// first that does not, or [`VoiceError::TooFew`].
 pub fn release(
     voices: &[&BackupVoice],
     chain: ChainId,
@@ -196,27 +198,33 @@ pub fn release(
     current: &Epoch,
 ) -> Result<Release, VoiceError> {
     let quorum = current.keys.backup.as_ref().ok_or(VoiceError::NoLeaf)?;
-    let mut signatures = BTreeMap::new();
+    let (mut signatures, mut useless) = (BTreeMap::new(), None);
     for voice in voices {
         let place = quorum.keys().iter().position(|known| *known == voice.key);
-        let place = place.and_then(|place| u8::try_from(place).ok());
-        let place = place.ok_or(VoiceError::Stranger(voice.key))?;
-        if !epoch.is_vouched_by(chain, &voice.key, &voice.signature) {
-            return Err(VoiceError::Signature(voice.key));
+        let Some(place) = place.and_then(|place| u8::try_from(place).ok()) else {
+            useless.get_or_insert(VoiceError::Stranger(voice.key));
+            continue;
+        };
+        if epoch.is_vouched_by(chain, &voice.key, &voice.signature) {
+            signatures.insert(place, voice.signature);
+        } else {
+            useless.get_or_insert(VoiceError::Signature(voice.key));
         }
-        signatures.insert(place, voice.signature);
     }
     let needed = usize::from(quorum.threshold());
-    if signatures.len() < needed {
-        let spoke = |key: &XOnlyPublicKey| voices.iter().any(|voice| voice.key == *key);
-        let missing = quorum.keys().iter().filter(|key| !spoke(key));
-        return Err(VoiceError::TooFew {
-            given: signatures.len(),
-            needed: quorum.threshold(),
-            missing: missing.copied().collect(),
-        });
+    if signatures.len() >= needed {
+        return Ok(Release::Backup(signatures.into_iter().take(needed).collect()));
     }
-    Ok(Release::Backup(signatures.into_iter().take(needed).collect()))
+    if let Some(useless) = useless {
+        return Err(useless);
+    }
+    let spoke = |key: &XOnlyPublicKey| voices.iter().any(|voice| voice.key == *key);
+    let missing = quorum.keys().iter().filter(|key| !spoke(key));
+    Err(VoiceError::TooFew {
+        given: signatures.len(),
+        needed: quorum.threshold(),
+        missing: missing.copied().collect(),
+    })
 }
 
 fn read<T: DeserializeOwned>(path: &Path, what: &'static str) -> Result<T, VoiceError> {

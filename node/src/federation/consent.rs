@@ -27,6 +27,9 @@ const FOLDER: &str = "consents";
 /// The first bytes of a consent.
 const MAGIC: &[u8; 8] = b"tacitcns";
 
+/// For how many blocks ahead a consent counts at most: four weeks.
+pub const MOST_BLOCKS: u32 = 4_032;
+
 /// The version of the layout. Consents of the first one had no end.
 const VERSION: u16 = 2;
 
@@ -175,6 +178,16 @@ pub struct Given {
     pub consent: Consent,
     /// Height of the last block at which it is.
     pub until: u32,
+}
+
+impl Given {
+    /// Whether it counts at this height: it has not ended, and does not end too far ahead.
+    #[must_use]
+    pub fn counts(&self, height: u32) -> bool {
+        self.until
+            .checked_sub(height)
+            .is_some_and(|left| left <= MOST_BLOCKS)
+    }
 }
 
 /// A member's consents.

@@ -24,7 +24,7 @@ use tacit_protocol::params::ChainId;
 use tacit_sequencer::Store;
 use tacit_verifier::chain::table;
 
-use super::consent::{Consent, Consents};
+use super::consent::{Consent, Consents, Given, MOST_BLOCKS};
 use super::coordinator::inputs_of;
 use super::file::Federation;
 use super::listener::{Answers, LONGEST_OF_MEMBER};
@@ -195,8 +195,11 @@ impl SignerDesk {
         self.require_ready()?;
         // One at a time: judging reads much.
         let _judging = self.judging.lock().unwrap_or_else(PoisonError::into_inner);
+        // What neither sweeps nor pays keeps the recovery leaf shut, and is rare: it outruns nobody.
+        let refreshes = proposal.deposits().is_empty() && proposal.withdrawals().is_empty();
         match proposal.handover() {
             Some(handover) => self.require_consent(&handover.into())?,
+            None if refreshes => {}
             None => self.require_no_handover_first()?,
         }
         let tx = self.judge.judge(&proposal)?;
@@ -251,12 +254,24 @@ impl SignerDesk {
     /// No rule decides who comes next: the operator has to have said so, and not too long ago.
     fn require_consent(&self, consent: &Consent) -> Result<(), Refusal> {
         let height = self.height()?;
-        match self.consents.until(consent) {
-            Ok(Some(until)) if height <= until => Ok(()),
-            Ok(Some(until)) => Err(Refusal::Consent(format!("{consent} beyond block {until}"))),
-            Ok(None) => Err(Refusal::Consent(consent.to_string())),
-            Err(error) => Err(Refusal::Consent(format!("{consent} ({error})"))),
+        let until = match self.consents.until(consent) {
+            Ok(until) => until,
+            Err(error) => return Err(Refusal::Consent(format!("{consent} ({error})"))),
+        };
+        let Some(until) = until else {
+            return Err(Refusal::Consent(consent.to_string()));
+        };
+        let consent = *consent;
+        if (Given { consent, until }).counts(height) {
+            return Ok(());
         }
+        Err(Refusal::Consent(if height > until {
+            format!("{consent} beyond block {until}")
+        } else {
+            format!(
+                "{consent} in a way that counts: its end at block {until} is more than {MOST_BLOCKS} ahead"
+            )
+        }))
     }
 
     /// Nothing that its operator wants handed over can be handed over now: until it is, whoever asks for
@@ -269,7 +284,7 @@ impl SignerDesk {
         let listed = listed.map_err(|error| Refusal::Consent(error.to_string()))?;
         for given in listed.into_iter().flatten() {
             let done = matches!(given.consent, Consent::Sequencer(key) if Some(key) == in_office);
-            if given.until >= height && !done && self.judge.allows(&given.consent.into())? {
+            if given.counts(height) && !done && self.judge.allows(&given.consent.into())? {
                 return Err(Refusal::HandoverFirst(given.consent.to_string()));
             }
         }

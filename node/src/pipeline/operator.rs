@@ -396,15 +396,10 @@ impl Operator {
         let height = table::cursor(&*self.store)?
             .context("the cursor is missing")?
             .height;
-        // Coins that do not pay for an anchor may pay for a payout: the vault does not wait for anchors.
-        if let Err(error) = self.tend_anchors(height, rate, &mut coins) {
-            if error.is::<KvError>() {
-                return Err(error);
-            }
-            tracing::warn!(error = format!("{error:#}"), "no anchor; will try again");
-        }
+        // The vault waits for neither anchors nor announcements: what does not pay for one may pay for a payout.
+        put_off("anchor", self.tend_anchors(height, rate, &mut coins))?;
         if self.is_in_office()? || self.may_take_over()? {
-            self.tend_epoch(height, &quote, &mut coins)?;
+            put_off("announcement", self.tend_epoch(height, &quote, &mut coins))?;
             self.tend_vault(&quote, &mut coins)?;
         }
         Ok(())
@@ -438,6 +433,17 @@ impl Sink for Operator {
             tracing::error!(%halt, "the sequencer stopped acting");
         }
         Ok(())
+    }
+}
+
+/// Goes on after whatever is no failure of the database; it is tried again at the next look.
+fn put_off(what: &str, outcome: anyhow::Result<()>) -> anyhow::Result<()> {
+    match outcome {
+        Err(error) if !error.is::<KvError>() => {
+            tracing::warn!(what, error = format!("{error:#}"), "will try again");
+            Ok(())
+        }
+        outcome => outcome,
     }
 }
 

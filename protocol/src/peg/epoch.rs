@@ -173,8 +173,8 @@ pub enum SuccessionError {
         /// In office.
         current: u32,
     },
-    /// The vault would move to where it is.
-    #[error("the next epoch has the keys of the present one")]
+    /// The vault would move to where it is or was.
+    #[error("the next epoch has the vault script of the present one, or of one before")]
     SameKeys,
     /// The federation in office did not sign.
     #[error("the federation in office did not sign the next epoch")]
@@ -354,9 +354,14 @@ impl Lineage {
     /// Adds the epoch that is announced.
     ///
     /// # Errors
-    /// As [`Announcement::check`] for the last epoch; nothing was added then.
+    /// As [`Announcement::check`] for the last epoch, and [`SuccessionError::SameKeys`] if any epoch had this vault
+    /// script; nothing was added then.
     pub fn follow(&mut self, announcement: Announcement) -> Result<(), SuccessionError> {
         announcement.check(self.chain, self.last())?;
+        let script = announcement.epoch.keys.script_pubkey();
+        if self.epochs().any(|epoch| epoch.keys.script_pubkey() == script) {
+            return Err(SuccessionError::SameKeys);
+        }
         self.announcements.push(announcement);
         Ok(())
     }
@@ -372,6 +377,11 @@ impl Lineage {
     pub fn last(&self) -> &Epoch {
         let last = self.announcements.last();
         last.map_or(&self.first, |announcement| &announcement.epoch)
+    }
+
+    fn epochs(&self) -> impl Iterator<Item = &Epoch> {
+        let later = self.announcements.iter().map(|announcement| &announcement.epoch);
+        std::iter::once(&self.first).chain(later)
     }
 
     /// How the epochs after the first were announced.

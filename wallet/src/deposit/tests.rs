@@ -284,6 +284,33 @@ fn a_credit_is_that_of_a_deposit_that_is_not_being_taken_back_if_there_is_one() 
 }
 
 #[test]
+fn a_credit_that_was_taken_for_another_deposits_is_put_right() {
+    let (node, mut alice, outpoint, _) = refunding();
+    let script = alice.wallet.deposit_offer(0).address.script_pubkey();
+    let second = node.pay_deposit(script, sat(60_000));
+    refresh(&mut alice, &node);
+    // The first is swept although its refund was sent; the second lies there.
+    node.inner.borrow_mut().coins[1].registered = None;
+    let batch = node.credit(5_000);
+    alice.sync(&node);
+    let of = |alice: &mut User, outpoint| {
+        let found = refresh(alice, &node);
+        let found = found.into_iter().find(|deposit| deposit.outpoint == outpoint);
+        found.unwrap().progress
+    };
+    assert_eq!(of(&mut alice, outpoint), DepositProgress::Credited { batch });
+    let waiting = of(&mut alice, second);
+    assert!(
+        matches!(waiting, DepositProgress::Registered { .. }),
+        "{waiting:?}"
+    );
+    assert!(
+        node.inner.borrow().coins[1].registered.is_some(),
+        "its sweep is asked for again"
+    );
+}
+
+#[test]
 fn a_refund_that_a_program_before_took_for_done_is_put_right() {
     let (node, mut alice, _, txid) = refunding();
     let taken_for_done = |alice: &mut User| {

@@ -1,11 +1,13 @@
 //! What the operator wants handed over goes before payments, as soon as the chain allows it.
 
-use bitcoin::ScriptBuf;
-use tacit_protocol::peg::vault::{Handover, HandoverPlan, VaultKeys};
+use bitcoin::{ScriptBuf, XOnlyPublicKey};
+use tacit_protocol::peg::vault::{Handover, HandoverPlan, UnsignedVaultTx, VaultKeys};
 use tacit_protocol::peg::{AnchorKeys, EpochHash};
 
 use super::signing::{Refusing, entry};
 use super::*;
+use crate::proposal::Proposal;
+use crate::signer::{SignError, Signatures, VaultSigner, own_inputs};
 use crate::vault::Handovers;
 
 const NEXT: EpochHash = EpochHash([7; 32]);
@@ -146,4 +148,92 @@ fn a_payment_that_nobody_signed_makes_room_for_a_handover() {
             "and the plan is remembered"
         );
     }
+}
+
+/// A signer that checks nothing, and signs only what it is willing to.
+struct Willing {
+    payments: bool,
+    handovers: bool,
+}
+
+impl VaultSigner for Willing {
+    fn keys(&self) -> Vec<XOnlyPublicKey> {
+        vec![federation().public_key()]
+    }
+
+    fn sign_vault(&self, proposal: &Proposal, tx: &UnsignedVaultTx) -> Result<Signatures, SignError> {
+        let willing = match proposal.handover() {
+            Some(_) => self.handovers,
+            None => self.payments,
+        };
+        if !willing {
+            return Err(SignError::Halted("not that".to_owned()));
+        }
+        let (key, sign) = (federation().public_key(), |input, root| {
+            federation().sign_key_path(&tx.sighash(input), root)
+        });
+        let own = own_inputs(tx.roles(), &key);
+        Ok(own.map(|(input, root)| (input, sign(input, root))).collect())
+    }
+}
+
+fn willing(setting: &Setting, payments: bool, handovers: bool) -> VaultOperator {
+    operator_with(&setting.world, Arc::new(Willing { payments, handovers }))
+}
+
+#[test]
+fn whoever_waits_is_paid_while_nobody_signs_a_handover() {
+    let mut setting = Setting::new();
+    let snapshot = |setting: &Setting, owed: &[(u64, WithdrawalView)]| {
+        let snapshot = setting.snapshot(&[], owed).with_handovers(allowed());
+        snapshot.wanting(Some(sequencer()))
+    };
+    let operator = willing(&setting, true, false);
+    let rates = VaultRates::at(rate());
+    let nothing = snapshot(&setting, &[]);
+    let refused = operator.tend(&nothing, rates, &mut setting.world.coins);
+    assert!(
+        matches!(refused, Err(VaultError::Sign(_))),
+        "nobody waits, and it is said why: {refused:?}"
+    );
+    let someone = snapshot(&setting, &owed());
+    let txid = sent(&operator.tend(&someone, rates, &mut setting.world.coins).unwrap());
+    let tx = pending(&setting.world, &txid);
+    assert!(tx.output.iter().any(|output| output.script_pubkey == payee(31)));
+    assert_eq!(
+        entry(&setting).superseded.len(),
+        1,
+        "the handover that was planned is remembered"
+    );
+    // One that was signed and waits is not given up for payments.
+    let mut setting = Setting::new();
+    let someone = snapshot(&setting, &owed());
+    let both = willing(&setting, true, true);
+    let handover = sent(&both.tend(&someone, rates, &mut setting.world.coins).unwrap());
+    setting.world.chain.mine_empty(2);
+    setting.world.follow();
+    let dear = VaultRates::at(FeeRate::from_sat_per_kwu(2 * rate().sat_per_kwu()));
+    let later = snapshot(&setting, &owed());
+    let operator = willing(&setting, true, false);
+    let refused = operator.tend(&later, dear, &mut setting.world.coins);
+    assert!(matches!(refused, Err(VaultError::Sign(_))), "{refused:?}");
+    assert!(setting.world.chain.mempool_entry(&handover).unwrap().is_some());
+}
+
+#[test]
+fn a_signed_payment_that_can_never_be_mined_makes_room_for_a_handover() {
+    let mut setting = Setting::new();
+    let deposits = [setting.world.deposit(21, 100_000)];
+    sent(&setting.tend(&deposits, &owed()));
+    // The depositor takes it back.
+    setting.world.chain.forget(&deposits[0].outpoint);
+    let snapshot = setting.snapshot(&[], &owed()).with_handovers(allowed());
+    let snapshot = snapshot.wanting(Some(sequencer()));
+    // Members whose operators consented sign nothing but the handover.
+    let operator = willing(&setting, false, true);
+    let rates = VaultRates::at(rate());
+    let txid = sent(&operator.tend(&snapshot, rates, &mut setting.world.coins).unwrap());
+    let tx = pending(&setting.world, &txid);
+    assert!(tx.output.iter().all(|output| output.script_pubkey != payee(31)));
+    assert_eq!(entry(&setting).proposal.handover(), Some(sequencer()));
 }

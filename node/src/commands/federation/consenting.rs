@@ -3,14 +3,14 @@
 use std::fs;
 use std::process::ExitCode;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, ensure};
 use bitcoin::XOnlyPublicKey;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use tacit_bridge::client::{BitcoinClient, RpcOptions, connect_checked};
 
 use crate::config::Config;
-use crate::federation::consent::{Consent, Consents, Given};
+use crate::federation::consent::{Consent, Consents, Given, MOST_BLOCKS};
 use crate::federation::file::Federation;
 
 /// For how many blocks a consent is given if nothing else is said: a week.
@@ -49,11 +49,11 @@ pub enum ConsentAction {
 /// When a consent ends.
 #[derive(Debug, Args)]
 pub struct EndArgs {
-    /// Height of the last Bitcoin block at which it counts
+    /// Height of the last Bitcoin block at which it counts, at most four weeks ahead
     #[arg(long, value_name = "HEIGHT", conflicts_with = "blocks")]
     pub until: Option<u32>,
     /// Instead: for how many blocks from now on; asks the bitcoind of the configuration where it is
-    #[arg(long, value_name = "BLOCKS", default_value_t = USUAL_BLOCKS, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "BLOCKS", default_value_t = USUAL_BLOCKS, value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_BLOCKS)))]
     pub blocks: u32,
 }
 
@@ -188,12 +188,23 @@ fn give(
     consent: &Consent,
     end: &EndArgs,
 ) -> anyhow::Result<ExitCode> {
-    let until = match end.until {
-        Some(until) => until,
-        None => {
-            let height = height(config).context("cannot ask bitcoind for the height; say --until HEIGHT")?;
-            height.saturating_add(end.blocks)
+    let height = height(config).context("cannot ask bitcoind for the height");
+    let until = match (end.until, height) {
+        (None, height) => height.context("say --until HEIGHT")?.saturating_add(end.blocks),
+        (Some(until), Ok(height)) => {
+            let given = Given {
+                consent: *consent,
+                until,
+            };
+            ensure!(
+                given.counts(height),
+                "--until {until} does not count: Bitcoin is at block {height}, and a consent ends at most \
+                 {MOST_BLOCKS} blocks ahead"
+            );
+            until
         }
+        // The signer looks at it again.
+        (Some(until), Err(_)) => until,
     };
     fs::create_dir_all(&config.data_dir)
         .with_context(|| format!("cannot make {}", config.data_dir.display()))?;

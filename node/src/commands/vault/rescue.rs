@@ -10,7 +10,7 @@ use bitcoin::consensus::encode::serialize_hex;
 use bitcoin::{Address, ScriptBuf};
 use tacit_bridge::client::{BitcoinClient, RpcClient as Bitcoin, RpcOptions, connect_checked};
 use tacit_bridge::keys::SigningKey;
-use tacit_bridge::rescue::{FeeSource, LONGEST_PSBT, Rescue, RescueError, lineage_of};
+use tacit_bridge::rescue::{FeeSource, LONGEST_PSBT, Rescue, RescueError, is_announced, lineage_of};
 use tacit_protocol::Amount;
 use tacit_protocol::params::ChainParams;
 use tacit_protocol::peg::{Announcement, Coin, EpochHash, FeeRate, Lineage, VaultTip};
@@ -19,7 +19,7 @@ use tacit_verifier::chain::{handover, table};
 use tacit_wallet::api::NodeApi;
 
 use super::showing::{Names, print};
-use super::{CombineArgs, FinishArgs, PrepareArgs, ShowArgs, SignArgs};
+use super::{CombineArgs, FinishArgs, Leaf, PrepareArgs, ShowArgs, SignArgs};
 use crate::commands::wallet::secrets;
 use crate::config::Config;
 use crate::pipeline;
@@ -81,18 +81,19 @@ impl<'a> Desk<'a> {
     }
 
     pub(super) fn prepare(&self, args: &PrepareArgs) -> anyhow::Result<()> {
+        ensure!(
+            args.to.is_none() || args.leaf == Leaf::Backup,
+            "--to goes with the backup leaf: it speaks for the federation, and the recovery keys do not"
+        );
         let client = self.bitcoind()?;
         let Told {
             tip,
             lineage,
             waiting,
-        } = match &args.node {
-            Some(url) => self.told_by_node(url)?,
-            None => self.told_by_database()?,
-        };
+        } = self.told(args.node.as_deref())?;
         let lineage = lineage_of(lineage, tip.outpoint, &client)?;
         let next = match &args.to {
-            Some(hash) => Some(self.next(hash, &waiting, client.chain_info()?.height)?),
+            Some(hash) => Some(self.next(hash, &waiting, &client)?),
             None => None,
         };
         let script = self.fee_script(args.fee_from.as_deref())?;
@@ -119,7 +120,28 @@ impl<'a> Desk<'a> {
     }
 
     pub(super) fn show(&self, args: &ShowArgs) -> anyhow::Result<()> {
-        self.tell(&self.read(&args.psbt)?, None)
+        let rescue = self.read(&args.psbt)?;
+        self.tell(&rescue, None)?;
+        if let Some(url) = &args.node {
+            self.check_next(&rescue, Some(url), &self.bitcoind()?)?;
+            self.advise("What it does is possible now, as that node and bitcoind see it.");
+        }
+        Ok(())
+    }
+
+    /// Where the vault is handed over, that epoch stands on Bitcoin: signatures alone do not say so, and a rotation to
+    /// one that does not is a fault for good.
+    fn check_next(
+        &self,
+        rescue: &Rescue,
+        node: Option<&str>,
+        client: &dyn BitcoinClient,
+    ) -> anyhow::Result<()> {
+        let Some(hash) = rescue.summary().next_hash else {
+            return Ok(());
+        };
+        let told = self.told(node)?;
+        self.next(&hash, &told.waiting, client).map(drop)
     }
 
     pub(super) fn sign(&self, args: &SignArgs) -> anyhow::Result<()> {
@@ -165,6 +187,7 @@ impl<'a> Desk<'a> {
     pub(super) fn finish(&self, args: &FinishArgs) -> anyhow::Result<()> {
         let rescue = self.read(&args.psbt)?;
         let client = self.bitcoind()?;
+        self.check_next(&rescue, args.node.as_deref(), &client)?;
         let tx = if args.dry_run {
             let tx = rescue.clone().finish();
             let tx = tx.map_err(|error| self.names.explain(error))?;
@@ -221,6 +244,13 @@ impl<'a> Desk<'a> {
     fn advise(&self, words: &str) {
         if !self.json {
             eprintln!("{words}");
+        }
+    }
+
+    fn told(&self, node: Option<&str>) -> anyhow::Result<Told> {
+        match node {
+            Some(url) => self.told_by_node(url),
+            None => self.told_by_database(),
         }
     }
 
@@ -284,7 +314,7 @@ impl<'a> Desk<'a> {
         &self,
         hash: &EpochHash,
         waiting: &'b [(u32, Announcement)],
-        height: u32,
+        client: &dyn BitcoinClient,
     ) -> anyhow::Result<&'b Announcement> {
         let genesis = self.params.genesis();
         let is_meant = |announcement: &Announcement| announcement.epoch.hash(self.params.chain_id()) == *hash;
@@ -292,6 +322,12 @@ impl<'a> Desk<'a> {
         let (announced, announcement) = found.with_context(|| {
             format!("epoch {hash} is not announced as the next one; the sequencer posts the announcement")
         })?;
+        ensure!(
+            is_announced(client, *announced, announcement)?,
+            "bitcoind's block {announced} has no announcement of epoch {hash}; let node and bitcoind catch up with each \
+             other"
+        );
+        let height = client.chain_info()?.height;
         ensure!(
             genesis.is_deep(*announced, height),
             "epoch {hash} was announced in block {announced}, and Bitcoin is at {height}; it has to be {} deep first",

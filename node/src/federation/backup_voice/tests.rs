@@ -38,7 +38,13 @@ fn released(voices: &[BackupVoice], next: &Epoch, current: &Epoch) -> Result<Rel
 #[test]
 fn enough_voices_let_the_vault_go_and_followers_accept_it() {
     let (current, next) = (epoch(0, 1), epoch(1, 2));
-    for numbers in [&[61, 62][..], &[63, 61], &[61, 62, 63], &[61, 61, 62]] {
+    for numbers in [
+        &[61, 62][..],
+        &[63, 61],
+        &[61, 62, 63],
+        &[61, 61, 62],
+        &[70, 62, 63],
+    ] {
         let release = released(&voices(numbers, &next), &next, &current).unwrap();
         let announcement = Announcement {
             epoch: next.clone(),

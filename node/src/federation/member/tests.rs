@@ -20,7 +20,7 @@ use super::*;
 use crate::federation::testing::{Paying, federation, paying, shares};
 
 /// Where consents end.
-pub(super) const UNTIL: u32 = 900_000;
+pub(super) const UNTIL: u32 = 4_000;
 
 /// A view of nothing: whoever gets as far as asking it learns that.
 struct Blind;
@@ -233,12 +233,16 @@ fn a_member_hands_over_only_what_its_operator_consented_to() {
     assert!(matches!(ask(&setting), Answer::Commitments(parts) if parts.len() == 1));
     at_height(&mut setting.desk, 900);
     let consents = &setting.desk.consents;
-    for (until, signs) in [(900, true), (899, false)] {
+    for (until, words) in [
+        (900, None),
+        (899, Some("beyond block 899")),
+        (900 + 4_032, None),
+        (900 + 4_033, Some("is more than 4032 ahead")),
+    ] {
         consents.give(&meant, until).unwrap();
-        if signs {
-            assert!(matches!(ask(&setting), Answer::Commitments(_)), "the last block");
-        } else {
-            refused(&setting, "beyond block 899");
+        match words {
+            None => assert!(matches!(ask(&setting), Answer::Commitments(_)), "{until}"),
+            Some(words) => refused(&setting, words),
         }
     }
     consents.withdraw(&meant).unwrap();

@@ -161,10 +161,28 @@ fn a_lineage_ends_with_the_last_epoch_that_has_a_script() {
         assert_eq!(part.last(), &epoch(number, federation));
     }
     assert_eq!(whole.clone().up_to(&epoch(0, 9).keys.script_pubkey()), None);
-    // Keys may come back.
-    whole.follow(announced(7, 3, 1)).unwrap();
-    let again = whole.up_to(&epoch(0, 1).keys.script_pubkey()).unwrap();
-    assert_eq!(again.last().number, 7);
+    // No script comes back, so that it says whose vault it is; not even by other leaves that make the same one.
+    let before = whole.clone();
+    assert_eq!(whole.follow(announced(7, 3, 1)), Err(SuccessionError::SameKeys));
+    assert_eq!(whole, before);
+    let only = |backup, recovery| Epoch {
+        number: 5,
+        keys: VaultKeys {
+            federation: key(1),
+            backup,
+            recovery,
+        },
+    };
+    let leaf = quorum(2, &[61, 62, 63], 144);
+    let (first, mut twin) = (only(Some(leaf.clone()), None), only(None, Some(leaf)));
+    twin.number = 6;
+    let twin = Announcement {
+        release: by_federation(1, &first.keys, &twin, Voice::Incumbent),
+        successor: signature(1, &twin.keys, &twin, Voice::Successor),
+        epoch: twin,
+    };
+    let refused = Lineage::new(CHAIN, first).follow(twin);
+    assert_eq!(refused, Err(SuccessionError::SameKeys));
 }
 
 #[test]

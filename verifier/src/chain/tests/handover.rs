@@ -179,6 +179,27 @@ fn a_rotation_begins_the_epoch_that_was_announced() {
 }
 
 #[test]
+fn a_vault_script_that_had_office_is_never_announced_again() {
+    let mut chain = Chain::funded();
+    let first = chain.epoch().keys;
+    rotate(&mut chain, FIRST, SECOND);
+    let back = Epoch {
+        number: 2,
+        keys: first,
+    };
+    let announcement = announcement(&chain, back.clone(), SECOND, FIRST);
+    let chain_id = world().rules.params().chain_id();
+    assert_eq!(
+        announcement.check(chain_id, &chain.epoch()),
+        Ok(()),
+        "but for that"
+    );
+    let tx = publish(&mut chain, &announcement);
+    chain.mine(vec![tx]);
+    assert_eq!(table::announced(&chain.kv, &hash(&back)), Ok(None));
+}
+
+#[test]
 fn backup_keys_announce_an_epoch_that_begins_by_a_rotation() {
     let mut chain = Chain::funded();
     rotate(&mut chain, FIRST, SECOND);

@@ -127,6 +127,7 @@ fn what_is_no_hash_and_no_key_is_not_taken_for_one() {
         &["withdraw", HASH],
         &["everything"],
         &["epoch", HASH, "--blocks", "0"],
+        &["epoch", HASH, "--blocks", "4033"],
         &["epoch", HASH, "--blocks", "9", "--until", "900"],
     ] {
         assert!(parse(words).is_err(), "{words:?}");
