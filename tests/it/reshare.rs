@@ -96,7 +96,7 @@ fn log_of(process: &NodeProcess) -> anyhow::Result<String> {
 
 /// The sequencer is killed once the announcement is on its way, and ends again by itself with the handover signed
 /// and not sent: neither is made a second time.
-fn killed_on_the_way(setting: &mut Setting, posted: &EpochStatus) -> anyhow::Result<()> {
+fn killed_on_the_way(setting: &mut Setting, next: &Next, posted: &EpochStatus) -> anyhow::Result<()> {
     setting.sequencer.kill();
     setting.restart_sequencer(None)?;
     let found = setting.until("the announcement after a restart", || {
@@ -108,8 +108,16 @@ fn killed_on_the_way(setting: &mut Setting, posted: &EpochStatus) -> anyhow::Res
     setting.mine(1)?;
     let reached = setting.strike("after-vault-signed", &|setting| Ok(rotations(setting)? > 0))?;
     ensure!(reached, "a handover is signed before it is sent");
-    assert_eq!(rotations(setting)?, 0, "it was not sent");
-    setting.restart_sequencer(None)
+    assert_eq!(
+        (setting.vault_tx()?, rotations(setting)?),
+        (None, 0),
+        "it was not sent"
+    );
+    setting.restart_sequencer(None)?;
+    // What was signed is what is sent, before any payment.
+    let sent = setting.until("the handover", || setting.vault_tx())?;
+    assert_eq!(sent.output[0].script_pubkey, next.vault_script()?);
+    Ok(())
 }
 
 /// A deposit of somebody who never heard of the federation before; it is credited.
@@ -214,7 +222,7 @@ fn a_federation_hands_over_to_the_next_one_and_nobody_loses_anything() -> anyhow
     let (sent, script) = alice.withdraw(&setting, 100_000)?;
     scripts.push(script);
     let deposit = bob.pay_deposit(&setting, 500_000)?;
-    killed_on_the_way(&mut setting, &posted)?;
+    killed_on_the_way(&mut setting, &next, &posted)?;
     setting.mine_until("the rotation", || {
         bob.register(&setting)?;
         Ok((epoch(&setting)?.number == 1).then_some(()))

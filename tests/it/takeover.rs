@@ -98,6 +98,15 @@ fn another_sequencer_takes_over_when_the_first_one_is_gone() -> anyhow::Result<(
         Ok(bridge(&setting)?.office.in_office.then_some(()))
     })?;
 
+    // Bitcoin takes that block back: nobody halts, and the next block brings it again.
+    setting.chain().faucet.reorganise(1)?;
+    setting.settle()?;
+    let office = bridge(&setting)?.office;
+    ensure!(!office.in_office && office.takes_over, "{office:?}");
+    setting.mine_until("the takeover, again", || {
+        Ok(bridge(&setting)?.office.in_office.then_some(()))
+    })?;
+
     // Wallets are told, once.
     setting.settle()?;
     assert_eq!(told(&setting, &mut alice)?, Some(key.clone()));
