@@ -37,6 +37,11 @@ test: ## run every test, those against a real bitcoind included
 	@$(ENV) cargo nextest run --workspace $(CARGO_FLAGS)
 	@$(ENV) cargo test --doc --workspace $(CARGO_FLAGS)
 
+.PHONY: test-ifma
+test-ifma: ## run the AVX-512 IFMA engine's tests with its own instructions, in an emulator where the processor has none
+	@scripts/setup.sh --no-bitcoind
+	@$(ENV) scripts/test-ifma.sh
+
 .PHONY: soak
 soak: ## crash the vault, the sequencer and signers a thousand times and count the money; the report goes to target/soak
 	@scripts/setup.sh --tests --meanwhile cargo nextest run -p tacit-bridge -p tacit-tests -p tacit-node --no-run $(CARGO_FLAGS)

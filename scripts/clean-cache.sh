@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 . scripts/lib/say.sh
 . scripts/env.sh
 
-for part in bitcoind keys rocksdb target tools; do
+for part in bitcoind bochs keys rocksdb target tools; do
     [ -e "$TACIT_CACHE/$part" ] || continue
     say "removing $TACIT_CACHE/$part ($(du -sh "$TACIT_CACHE/$part" | cut -f 1))"
     rm -rf "${TACIT_CACHE:?}/$part"

@@ -99,6 +99,28 @@ impl Engine for Vectors {
     }
 }
 
+/// [`Vectors`] beside a portable lane, for emulators: see [`super::field::ifma::IfmaAlone`].
+#[cfg(all(test, target_arch = "x86_64"))]
+#[derive(Clone, Copy, Debug)]
+pub(super) struct VectorsAlone;
+
+#[cfg(all(test, target_arch = "x86_64"))]
+impl Engine for VectorsAlone {
+    const NAME: &'static str = "cpu (avx512-ifma beside portable)";
+    type Base = super::field::ifma::IfmaAlone<Base>;
+    type Scalar = super::field::ifma::IfmaAlone<Scalar>;
+
+    #[inline(always)]
+    #[allow(
+        unsafe_code,
+        reason = "entering code for instructions that not every processor has"
+    )]
+    fn enter<K: Kernel>(kernel: K) -> K::Output {
+        // SAFETY: tests use this engine only where the processor has the instructions.
+        unsafe { super::field::ifma::enter(kernel) }
+    }
+}
+
 /// Eight emulated lanes, for testing the kernels on machines without such instructions.
 #[cfg(test)]
 #[derive(Clone, Copy, Debug)]

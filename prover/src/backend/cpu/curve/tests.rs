@@ -88,6 +88,15 @@ fn batches_of_g2_additions_agree_with_arkworks() {
 }
 
 #[test]
+#[cfg(target_arch = "x86_64")]
+fn batches_over_eight_vector_lanes_alone_agree_with_arkworks() {
+    if field::ifma::is_available() {
+        check::<engine::VectorsAlone, g1::Config>();
+        check::<engine::VectorsAlone, g2::Config>();
+    }
+}
+
+#[test]
 fn negation_gives_the_inverse() {
     let mut rng = crate::testing::rng(6);
     let p = (ark_bn254::G1Projective::generator() * F::rand(&mut rng)).into_affine();

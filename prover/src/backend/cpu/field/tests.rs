@@ -165,6 +165,17 @@ proptest! {
     }
 
     #[test]
+    #[cfg(target_arch = "x86_64")]
+    fn eight_vector_lanes_alone_agree_with_arkworks(
+        a in vectors(), b in vectors(), c in vectors(), d in vectors(),
+    ) {
+        if ifma::is_available() {
+            check_prime_fields::<ifma::IfmaAlone<Base>, ifma::IfmaAlone<Scalar>>((&a, &b), (&c, &d));
+            check_extension::<ifma::IfmaAlone<Base>>([&a, &b, &a, &b]);
+        }
+    }
+
+    #[test]
     fn the_extension_field_agrees_with_arkworks(
         a in vectors(), b in vectors(), c in vectors(), d in vectors(),
     ) {

@@ -109,6 +109,31 @@ fn equal_and_opposite_bases_are_added_right() {
 }
 
 #[test]
+#[cfg(target_arch = "x86_64")]
+fn sums_over_eight_vector_lanes_alone_agree_with_arkworks() {
+    use super::super::engine::VectorsAlone;
+    fn check<G: Group>(bases: &[Affine<G>], scalars: &[F]) {
+        let expected = Projective::<G>::msm(bases, scalars).expect("as many scalars as bases");
+        assert_eq!(run::<G, VectorsAlone>(bases, scalars, 1), expected);
+    }
+    if super::super::field::ifma::is_available() {
+        for n in [0, 1, 3, 33, 700] {
+            check::<g1::Config>(&random_points(n, 1), &scalars(n));
+        }
+        for n in [0, 1, 2, 150] {
+            check::<g2::Config>(&random_points(n, 2), &scalars(n));
+        }
+        // Equal and opposite points, and more of them in one bucket than a chunk holds.
+        let p = random_points::<g1::Config>(2, 4);
+        let bases: Vec<_> = (0..5000)
+            .map(|i| if i % 3 == 0 { -p[0] } else { p[i % 2] })
+            .collect();
+        check(&bases[..300], &scalars(300));
+        check(&bases, &vec![F::from(5u64); 5000]);
+    }
+}
+
+#[test]
 fn digits_put_together_give_the_scalar() {
     let mut rng = crate::testing::rng(7);
     for width in 4..=17 {

@@ -59,3 +59,13 @@ fn transforms_with_special_instructions_agree_with_arkworks() {
         }
     }
 }
+
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn transforms_over_eight_vector_lanes_alone_agree_with_arkworks() {
+    if super::super::field::ifma::is_available() {
+        for log in [0, 1, 2, 3, 4, 5, 9, 12] {
+            check::<super::super::engine::VectorsAlone>(log);
+        }
+    }
+}

@@ -26,6 +26,25 @@ fn odd_values_are_those_of_the_reference() {
 }
 
 #[test]
+#[cfg(target_arch = "x86_64")]
+fn odd_values_over_eight_vector_lanes_alone_are_those_of_one_lane() {
+    use super::super::engine::VectorsAlone;
+    if super::super::field::ifma::is_available() {
+        let assignment = testing::powers().assignment();
+        let size = setup::domain_size(assignment.az.len(), assignment.public.len()).unwrap();
+        assert_eq!(
+            odd_values::<VectorsAlone>(&assignment, &Domain::new(size), &Silent),
+            odd_values::<Plain>(&assignment, &Domain::new(size), &Silent)
+        );
+        let (public, witness) = (&assignment.public, &assignment.witness);
+        assert_eq!(
+            standard::<VectorsAlone>(public, witness),
+            standard::<Plain>(public, witness)
+        );
+    }
+}
+
+#[test]
 fn standard_forms_are_those_of_arkworks() {
     let mut rng = testing::rng(3);
     let values: Vec<F> = [F::from(0u64), F::ONE, -F::ONE]
