@@ -10,7 +10,7 @@ use tacit_federation::signer::Ledger;
 use tacit_protocol::Amount;
 use tacit_protocol::encoding::Encode;
 use tacit_protocol::kv::Overlay;
-use tacit_protocol::peg::vault::{Handover, Selection};
+use tacit_protocol::peg::vault::{Handover, Selection, VaultKeys};
 use tacit_protocol::peg::{Coin, FeeRate};
 use tacit_sequencer::store::MemoryStore;
 use tacit_verifier::chain::handover::AnchorHead;
@@ -308,6 +308,56 @@ fn what_its_operator_wants_handed_over_comes_before_anything_else() {
     assert!(!signs(&setting));
     setting.desk.consents.withdraw(&meant).unwrap();
     assert!(signs(&setting));
+}
+
+#[test]
+fn an_epoch_comes_first_as_well_and_a_refresh_outruns_nobody() {
+    let mut setting = setting();
+    let own = setting.desk.key();
+    let paying = paying(own, &[]);
+    let next = tacit_protocol::peg::EpochHash([7; 32]);
+    let keys = VaultKeys::without_leaves(tacit_protocol::testing::x_only(8));
+    let announced = Handovers {
+        announced: vec![(next, keys.script_pubkey())],
+        ..Handovers::default()
+    };
+    let commit = |setting: &Setting, proposal: &Proposal| {
+        let proposal = proposal.encode();
+        setting
+            .desk
+            .answer(&setting.coordinator(), Request::Commit { proposal })
+    };
+    let consents = &setting.desk.consents;
+    consents.give(&Consent::Epoch(next.0), UNTIL).unwrap();
+    let damaged = setting.dir.path().join("consents/epoch-damaged");
+    std::fs::write(damaged, b"yes").unwrap();
+    setting.desk.judge = judge(Sees {
+        snapshot: paying.snapshot.clone().with_handovers(announced.clone()),
+        coin: paying.coin.clone(),
+    });
+    let Answer::Refused { code: 24, .. } = commit(&setting, &paying.proposal) else {
+        panic!("the handover comes first, whatever else lies there")
+    };
+
+    let (tip, keys) = (paying.snapshot.tip(), VaultKeys::without_leaves(own));
+    let quiet = VaultSnapshot::new(9, tip, keys, Vec::new(), Vec::new()).with_handovers(announced);
+    let quiet = quiet.due_for_refresh();
+    let purpose = Purpose {
+        selection: &Selection::default(),
+        handover: None,
+    };
+    let (pool, rates) = (
+        [paying.coin.clone()],
+        VaultRates::at(FeeRate::from_sat_per_kwu(1_000)),
+    );
+    let change = paying.coin.txout.script_pubkey.clone();
+    let (refresh, _) = Proposal::plan(&quiet, purpose, &pool, rates, &change, false).unwrap();
+    setting.desk.judge = judge(Sees {
+        snapshot: quiet,
+        coin: paying.coin,
+    });
+    let answer = commit(&setting, &refresh);
+    assert!(matches!(answer, Answer::Commitments(_)), "{answer:?}");
 }
 
 #[test]
