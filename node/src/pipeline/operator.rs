@@ -63,6 +63,8 @@ pub(crate) struct Operator {
     sequencer: Mutex<Sequencer>,
     coins: Mutex<CoinBook>,
     last_tended: Mutex<Option<Instant>>,
+    /// Whether the last look at anchors ended with an error.
+    anchor_failed: AtomicBool,
     /// Whether there is something to look after.
     due: Mutex<bool>,
     became_due: Condvar,
@@ -229,6 +231,7 @@ impl Operator {
             sequencer: Mutex::new(sequencer),
             coins: Mutex::new(coins),
             last_tended: Mutex::new(None),
+            anchor_failed: AtomicBool::new(false),
             due: Mutex::new(false),
             became_due: Condvar::new(),
             rate: Mutex::new(fee_policy.fallback),
@@ -362,7 +365,9 @@ impl Operator {
     fn is_due(&self, changed: bool) -> Result<bool, KvError> {
         let mut last = self.last_tended.lock().unwrap_or_else(PoisonError::into_inner);
         let waited = last.is_none_or(|at| at.elapsed() > TEND_AGAIN);
-        let due = changed || waited || self.has_unpublished()?;
+        // What failed a moment ago waits for a block or for a while.
+        let hurry = !self.anchor_failed.load(Ordering::Relaxed);
+        let due = changed || waited || (hurry && self.has_unpublished()?);
         if due {
             *last = Some(Instant::now());
         }
@@ -389,7 +394,9 @@ impl Operator {
             .context("the cursor is missing")?
             .height;
         // Coins that do not pay for an anchor may pay for a payout: the vault does not wait for anchors.
-        if let Err(error) = self.tend_anchors(height, rate, &mut coins) {
+        let anchors = self.tend_anchors(height, rate, &mut coins);
+        self.anchor_failed.store(anchors.is_err(), Ordering::Relaxed);
+        if let Err(error) = anchors {
             if error.is::<KvError>() {
                 return Err(error);
             }
