@@ -64,6 +64,8 @@ pub(crate) struct Operator {
     sequencer: Mutex<Sequencer>,
     coins: Mutex<CoinBook>,
     last_tended: Mutex<Option<Instant>>,
+    /// Whether the last look at anchors ended with an error.
+    anchor_failed: AtomicBool,
     /// Whether there is something to look after.
     due: Mutex<bool>,
     became_due: Condvar,
@@ -236,6 +238,7 @@ impl Operator {
             sequencer: Mutex::new(sequencer),
             coins: Mutex::new(coins),
             last_tended: Mutex::new(None),
+            anchor_failed: AtomicBool::new(false),
             due: Mutex::new(false),
             became_due: Condvar::new(),
             rate: Mutex::new(fee_policy.fallback),
@@ -370,7 +373,9 @@ impl Operator {
     fn is_due(&self, changed: bool) -> Result<bool, KvError> {
         let mut last = self.last_tended.lock().unwrap_or_else(PoisonError::into_inner);
         let waited = last.is_none_or(|at| at.elapsed() > TEND_AGAIN);
-        let due = changed || waited || self.has_unpublished()?;
+        // What failed a moment ago waits for a block or for a while.
+        let hurry = !self.anchor_failed.load(Ordering::Relaxed);
+        let due = changed || waited || (hurry && self.has_unpublished()?);
         if due {
             *last = Some(Instant::now());
         }
@@ -397,7 +402,9 @@ impl Operator {
             .context("the cursor is missing")?
             .height;
         // The vault waits for neither anchors nor announcements: what does not pay for one may pay for a payout.
-        put_off("anchor", self.tend_anchors(height, rate, &mut coins))?;
+        let anchors = self.tend_anchors(height, rate, &mut coins);
+        self.anchor_failed.store(anchors.is_err(), Ordering::Relaxed);
+        put_off("anchor", anchors)?;
         if self.is_in_office()? || self.may_take_over()? {
             put_off("announcement", self.tend_epoch(height, &quote, &mut coins))?;
             self.tend_vault(&quote, &mut coins)?;

@@ -157,6 +157,10 @@ fn a_storm_that_few_coins_do_not_last_through_is_named_and_all_is_done_when_rate
     let second = ordered_before_the_storm(&setting, &mut alice)?;
     out_of_coins(&setting, &second)?;
     let promised = alice.pay(&setting, &mut bob, 20_000)?.txid;
+    setting.until("an anchor that coins do not pay for", || {
+        let log = std::fs::read_to_string(setting.sequencer.log())?;
+        Ok(log.contains("the anchor cannot be built").then_some(()))
+    })?;
     let purse = operators(&setting)?.script_pubkey();
     let give = |sats| setting.chain().faucet.pay(&purse, Bitcoins::from_sat(sats));
     give(ENOUGH_FOR_A_PAYOUT)?;
