@@ -92,6 +92,9 @@ INIT
         die "xorriso could not make $cd.iso." "read $cd.log"
 }
 
+bochs_job=''    # the process of the PC that is on
+bochs_screen='' # the process that reads its screen
+
 # boot SECONDS: run the CD, its prints in $(bochs_folder)/serial; status 1 if it ended, or SECONDS passed, too early.
 boot() {
     local folder serial start=$SECONDS debugger=()
@@ -118,30 +121,34 @@ RC
     case $(bochs --help 2>&1) in
         *' -rc '*) printf 'c\nquit\n' >"$folder/commands" && debugger=(-rc "$folder/commands") ;;
     esac
-    # It draws its screen, which nobody looks at, on a terminal: `script` is one.
-    in_background env TERM=linux SHELL=/bin/sh script -qec \
-        "echo \$\$ >'$folder/pid'; exec bochs -q -f '$folder/bochsrc' ${debugger[*]@Q}" /dev/null >/dev/null
+    in_background env TERM=linux bochs -q -f "$folder/bochsrc" "${debugger[@]}" >"$folder/out" 2>&1
     bochs_job=$!
     trap stop_bochs EXIT
     tail -n +1 -s 1 -f --pid="$bochs_job" "$serial" &
     until grep -qa '^exit status: ' "$serial" || [ $((SECONDS - start)) -ge "$1" ]; do
         kill -0 "$bochs_job" 2>/dev/null || break
         sleep 1
+        watch_screen "$folder/out"
     done
     stop_bochs
     wait
     grep -qa '^exit status: ' "$serial"
 }
 
-# Bochs is in a session of its own and does not end when its terminal does.
+# Bochs draws its screen on a terminal that it opens, and stands still when nobody reads there.
+watch_screen() {
+    local screen
+    [ ! "$bochs_screen" ] || return 0
+    screen=$(sed -nE 's/.*connected to screen "([^"]+)".*/\1/p' "$1")
+    [ "$screen" ] || return 0
+    stty -F "$screen" raw -echo
+    cat "$screen" >/dev/null 2>&1 &
+    bochs_screen=$!
+}
+
+# Bochs asks before it ends, unless it is killed.
 stop_bochs() {
-    local pid
-    pid=$(bochs_folder)/pid
-    [ ! -s "$pid" ] || kill -KILL "$(cat "$pid")" 2>/dev/null || true
-    rm -f "$pid"
-    for _ in {1..20}; do # `script` ends by itself then
-        kill -0 "$bochs_job" 2>/dev/null || break
-        sleep 0.1
-    done
-    stop_group "$bochs_job"
+    [ ! "$bochs_screen" ] || kill "$bochs_screen" 2>/dev/null || true
+    kill -KILL -- "-$bochs_job" 2>/dev/null || true
+    wait "$bochs_job" 2>/dev/null || true
 }
