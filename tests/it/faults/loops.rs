@@ -5,8 +5,6 @@
 //! Some rounds let writes fail, rates rise, blocks be undone or bitcoind die as well. With a federation signers die
 //! and come back at random, too. `TACIT_SOAK` makes both longer walks.
 
-use std::time::Duration;
-
 use anyhow::Context;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
@@ -66,9 +64,6 @@ const BUMP: [&str; 3] = ["after-vault-planned", "after-vault-signed", "after-vau
 /// Rates in satoshi per virtual byte: the usual one, and the one that transactions are replaced for.
 const RATE: u32 = 4;
 const HIGH: u32 = 16;
-/// Time that a process gets between two blocks.
-const BETWEEN: Duration = Duration::from_millis(700);
-
 /// The name of a signer's end in reports.
 const SIGNER: &str = "signer killed";
 
@@ -157,7 +152,7 @@ impl Walk {
                 return Ok(Some(()));
             }
             self.setting.mine(1)?;
-            std::thread::sleep(BETWEEN);
+            std::thread::sleep(self.setting.pace());
             Ok(None)
         })?;
         if failures(&self.setting)? > before {

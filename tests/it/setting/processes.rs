@@ -8,6 +8,8 @@ use super::Setting;
 
 /// Time that a doomed process gets between two blocks.
 const BETWEEN: Duration = Duration::from_millis(700);
+/// The same with signers, who sign only what was judged at the block where they all are.
+const BETWEEN_ROUNDS: Duration = Duration::from_secs(4);
 /// Looks at a process that may never come to its point.
 const LOOKS: u32 = 300;
 
@@ -56,6 +58,14 @@ impl Setting {
         Ok(())
     }
 
+    /// Time between two blocks that is long enough for all that a block leads to.
+    pub(crate) fn pace(&self) -> Duration {
+        match self.signers.is_empty() {
+            true => BETWEEN,
+            false => BETWEEN_ROUNDS,
+        }
+    }
+
     /// Kills the sequencer and starts it again to end at this point, and mines until it did or until there is
     /// nothing left to end. Returns whether it ended there.
     pub(crate) fn strike(
@@ -71,8 +81,9 @@ impl Setting {
             ensure!(ended, "{point}: {text}");
             return Ok(true);
         }
+        let pace = self.pace();
         for _ in 0..LOOKS {
-            if let Ok(status) = self.sequencer.wait(BETWEEN) {
+            if let Ok(status) = self.sequencer.wait(pace) {
                 ensure!(!status.success(), "{point}: it ended by itself");
                 return Ok(true);
             }
