@@ -11,7 +11,7 @@ use tacit_protocol::Amount;
 use tacit_protocol::encoding::Encode;
 use tacit_protocol::kv::Overlay;
 use tacit_protocol::peg::vault::{Handover, Selection, VaultKeys};
-use tacit_protocol::peg::{Coin, FeeRate};
+use tacit_protocol::peg::{Coin, FeeRate, VaultContext};
 use tacit_sequencer::store::MemoryStore;
 use tacit_verifier::chain::handover::AnchorHead;
 use tacit_verifier::chain::records::{Cursor, Tip};
