@@ -64,8 +64,8 @@ pub(crate) struct Operator {
     sequencer: Mutex<Sequencer>,
     coins: Mutex<CoinBook>,
     last_tended: Mutex<Option<Instant>>,
-    /// Whether the last look at anchors ended with an error.
-    anchor_failed: AtomicBool,
+    /// Whether the operator's coins did not pay for an anchor at the last look.
+    anchor_unpaid: AtomicBool,
     /// Whether there is something to look after.
     due: Mutex<bool>,
     became_due: Condvar,
@@ -238,7 +238,7 @@ impl Operator {
             sequencer: Mutex::new(sequencer),
             coins: Mutex::new(coins),
             last_tended: Mutex::new(None),
-            anchor_failed: AtomicBool::new(false),
+            anchor_unpaid: AtomicBool::new(false),
             due: Mutex::new(false),
             became_due: Condvar::new(),
             rate: Mutex::new(fee_policy.fallback),
@@ -373,8 +373,8 @@ impl Operator {
     fn is_due(&self, changed: bool) -> Result<bool, KvError> {
         let mut last = self.last_tended.lock().unwrap_or_else(PoisonError::into_inner);
         let waited = last.is_none_or(|at| at.elapsed() > TEND_AGAIN);
-        // What failed a moment ago waits for a block or for a while.
-        let hurry = !self.anchor_failed.load(Ordering::Relaxed);
+        // What the coins did not pay for a moment ago waits for a block or for a while.
+        let hurry = !self.anchor_unpaid.load(Ordering::Relaxed);
         let due = changed || waited || (hurry && self.has_unpublished()?);
         if due {
             *last = Some(Instant::now());
@@ -403,7 +403,8 @@ impl Operator {
             .height;
         // The vault waits for neither anchors nor announcements: what does not pay for one may pay for a payout.
         let anchors = self.tend_anchors(height, rate, &mut coins);
-        self.anchor_failed.store(anchors.is_err(), Ordering::Relaxed);
+        let unpaid = anchors.as_ref().err().is_some_and(anchors::is_out_of_coins);
+        self.anchor_unpaid.store(unpaid, Ordering::Relaxed);
         put_off("anchor", anchors)?;
         if self.is_in_office()? || self.may_take_over()? {
             put_off("announcement", self.tend_epoch(height, &quote, &mut coins))?;

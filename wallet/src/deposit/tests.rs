@@ -293,6 +293,7 @@ fn a_credit_that_was_taken_for_another_deposits_is_put_right() {
     node.inner.borrow_mut().coins[1].registered = None;
     let batch = node.credit(5_000);
     alice.sync(&node);
+    node.inner.borrow_mut().credited_in = Some(batch);
     let of = |alice: &mut User, outpoint| {
         let found = refresh(alice, &node);
         let found = found.into_iter().find(|deposit| deposit.outpoint == outpoint);

@@ -75,11 +75,18 @@ fn word(state: &AnchorState) -> &'static str {
     }
 }
 
+/// Whether a look failed because the operator's coins do not pay.
+pub(super) fn is_out_of_coins(error: &anyhow::Error) -> bool {
+    let error = error.downcast_ref();
+    matches!(error, Some(PublishError::Plan(AnchorPlanError::Coins(_))))
+}
+
 /// The words for a look that failed.
 pub(super) fn failure(error: &anyhow::Error) -> AnchorActivity {
-    let state = match error.downcast_ref::<PublishError>() {
-        Some(PublishError::Plan(AnchorPlanError::Coins(_))) => "outOfCoins",
-        _ => "failing",
+    let state = if is_out_of_coins(error) {
+        "outOfCoins"
+    } else {
+        "failing"
     };
     AnchorActivity {
         state: state.to_owned(),
