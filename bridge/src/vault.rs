@@ -272,10 +272,10 @@ impl VaultOperator {
             refused: true,
         };
         let paid = self.pay(key, Some(old), snapshot, rates, coins)?;
-        match paid.state {
-            VaultState::Idle => Err(refused.into()),
-            _ => Ok(paid),
+        if paid.state == VaultState::Idle {
+            return Err(refused.into());
         }
+        Ok(paid)
     }
 
     /// The same of deposits and withdrawals.

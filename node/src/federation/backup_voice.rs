@@ -252,13 +252,14 @@ fn read<T: DeserializeOwned>(path: &Path, what: &'static str) -> Result<T, Voice
 }
 
 fn write_new(path: &Path, value: &impl Serialize) -> Result<(), VoiceError> {
-    let failed = |source: io::Error| match source.kind() {
-        io::ErrorKind::AlreadyExists => VoiceError::Exists(path.to_owned()),
-        _ => VoiceError::File {
-            action: "write",
-            path: path.to_owned(),
-            source,
-        },
+    let failed = |source: io::Error| {
+        let path = path.to_owned();
+        if source.kind() == io::ErrorKind::AlreadyExists {
+            VoiceError::Exists(path)
+        } else {
+            let action = "write";
+            VoiceError::File { action, path, source }
+        }
     };
     let mut text = serde_json::to_string_pretty(value).expect("strings and keys have a JSON form");
     text.push('\n');
